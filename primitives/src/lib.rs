@@ -1,0 +1,40 @@
+//! What every part of Gear.exe agrees on.
+//!
+//! This crate stands below all others and imports none of them. Contracts, pallets, executor, observer, node and
+//! relayer meet here: an id is computed by one function, a digest is defined once, and a value has one unit.
+//!
+//! Data flow, in the order of the modules:
+//!
+//! * [`ids`]: who and what: actors, codes, messages, and how their ids are derived.
+//! * [`ethereum`]: what the chain takes from Ethereum: block facts and the events of Router and Mirrors.
+//! * [`message`]: reply codes, receipts, and what leaves a program.
+//! * [`round`]: the input and the outcome of the execution that belongs to one block of the chain.
+//! * [`transition`]: one program's change, as Ethereum is told of it, and how rounds are squashed into one.
+//! * [`outbox`]: the numbered list of everything else that a batch carries.
+//! * [`batch`]: the batch, its content hash and the EIP-712 digest that validators sign.
+//! * [`signature`]: compact secp256k1 signatures over such digests.
+//! * [`quorum`]: when a set of signers is enough.
+//! * [`merkle`]: the binary tree over receipts, with proofs that verify offline.
+//!
+//! Units: gas is counted in gas, wVARA in base units (12 decimals), ETH in wei, time in seconds where Ethereum gives
+//! seconds and in milliseconds elsewhere; each field says which.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+pub mod abi;
+pub mod batch;
+pub mod ethereum;
+pub mod hashing;
+pub mod ids;
+pub mod merkle;
+pub mod message;
+pub mod outbox;
+pub mod quorum;
+pub mod round;
+pub mod signature;
+pub mod transition;
+
+pub use ids::{ActorId, CodeId, MessageId};
+pub use primitive_types::{H160, H256};

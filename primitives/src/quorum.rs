@@ -1,0 +1,70 @@
+//! When a set of signers is enough: more than two thirds of heads *and* more than two thirds of weight, everywhere.
+
+use alloc::vec::Vec;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use primitive_types::H160;
+use scale_info::TypeInfo;
+
+/// A validator as the Router knows it.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Member {
+    /// Address of its Ethereum key.
+    pub address: H160,
+    /// Its settlement weight.
+    pub weight: u64,
+}
+
+/// Whether `signer_heads` of `heads` with `signer_weight` of `weight` are a quorum. A set without weight has none.
+pub const fn is_quorum(signer_heads: u32, heads: u32, signer_weight: u128, weight: u128) -> bool {
+    let enough_weight = match (signer_weight.checked_mul(3), weight.checked_mul(2)) {
+        (Some(signed), Some(needed)) => signed > needed,
+        _ => false,
+    };
+    signer_heads as u64 * 3 > heads as u64 * 2 && enough_weight
+}
+
+/// The bitmap of signers that the Router reads: bit `i % 8`, from the least significant, of byte `i / 8`.
+pub fn bitmap(signers: impl IntoIterator<Item = usize>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for signer in signers {
+        if bytes.len() <= signer / 8 {
+            bytes.resize(signer / 8 + 1, 0);
+        }
+        bytes[signer / 8] |= 1 << (signer % 8);
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_heads_and_weight_must_be_above_two_thirds() {
+        assert!(is_quorum(1, 1, 1, 1));
+        assert!(is_quorum(3, 4, 3, 4));
+        assert!(!is_quorum(2, 3, 2, 3));
+        assert!(!is_quorum(2, 4, 1_000, 1_001));
+        assert!(!is_quorum(3, 4, 2, 3));
+        assert!(!is_quorum(0, 0, 0, 0));
+        assert!(!is_quorum(4, 4, u128::MAX, u128::MAX));
+    }
+
+    #[test]
+    fn bitmap_is_least_significant_first() {
+        assert_eq!(bitmap([0, 2, 9]), [0b101, 0b10]);
+        assert!(bitmap([]).is_empty());
+    }
+}

@@ -1,0 +1,165 @@
+//! A round: the execution that belongs to one block of the chain.
+//!
+//! `outcome(block) = execute(base, input(block))` is a pure function. The pallet and the node put the input together;
+//! the executor computes the outcome; settlement takes transitions from it; promises are signed over its root.
+
+use crate::{
+    ethereum::{EthereumBlock, EthereumHeader},
+    hashing::keccak256,
+    ids::{ActorId, CodeId, MessageId},
+    message::{Receipt, receipts_root},
+    transition::{StateTransition, list_hash},
+};
+use alloc::vec::Vec;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use primitive_types::{H160, H256};
+use scale_info::TypeInfo;
+
+/// Number and hash of a block of the chain.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ChainBlock {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: H256,
+}
+
+/// Prices and limits of execution. Governance changes them; they are part of every round's input, so that all
+/// validators use the same.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ExecutionParameters {
+    /// Version of the executor's behaviour. A node that does not know it abstains.
+    pub executor_version: u32,
+    /// Price of one unit of gas, in wVARA base units.
+    pub value_per_gas: u128,
+    /// Gas that all messages of a round may burn together. What is left over stays queued.
+    pub round_gas_limit: u64,
+    /// Gas that one run of a message may burn.
+    pub message_gas_limit: u64,
+    /// WASM pages (64 KiB) of memory that a program may have.
+    pub max_memory_pages: u32,
+    /// Messages that one run may send.
+    pub max_outgoing_messages: u32,
+    /// Bytes that one run may send.
+    pub max_outgoing_bytes: u32,
+    /// Longest payload of one message, in bytes.
+    pub max_payload_bytes: u32,
+    /// Ethereum blocks for which a message stays in a mailbox.
+    pub mailbox_validity: u32,
+    /// Longest wait that a message may ask for, in Ethereum blocks.
+    pub max_wait: u32,
+    /// Messages to Ethereum addresses that one round may produce.
+    pub max_round_messages: u32,
+    /// Bytes of such messages that one round may produce.
+    pub max_round_bytes: u32,
+}
+
+impl Default for ExecutionParameters {
+    fn default() -> Self {
+        Self {
+            executor_version: 1,
+            value_per_gas: 100,
+            round_gas_limit: 4_000_000_000_000,
+            message_gas_limit: 250_000_000_000,
+            max_memory_pages: 32_768,
+            max_outgoing_messages: 1_024,
+            max_outgoing_bytes: 1 << 20,
+            max_payload_bytes: 126 << 10,
+            mailbox_validity: 54_000,
+            max_wait: 54_000,
+            max_round_messages: 512,
+            max_round_bytes: 48 << 10,
+        }
+    }
+}
+
+/// A message that reached the chain without Ethereum, already checked when its block was built.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct NativeMessage {
+    /// Its id: the transaction's hash.
+    pub id: MessageId,
+    /// Who signed it.
+    pub source: H160,
+    /// The program.
+    pub destination: ActorId,
+    /// What it says.
+    pub payload: Vec<u8>,
+    /// In wei, from the sender's deposit.
+    pub value: u128,
+}
+
+/// Everything that the outcome of a round depends on, besides the state it starts from.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct RoundInput {
+    /// The block whose round this is.
+    pub block: ChainBlock,
+    /// The anchor of that block. Height, time and randomness that programs see are its own.
+    pub anchor: EthereumHeader,
+    /// Ethereum blocks after the base's anchor up to and including `anchor`, oldest first.
+    pub ethereum: Vec<EthereumBlock>,
+    /// Codes that the chain accepted as valid since the base.
+    pub codes: Vec<CodeId>,
+    /// Native messages, in the order of the block's body.
+    pub native: Vec<NativeMessage>,
+    /// Prices and limits.
+    pub parameters: ExecutionParameters,
+}
+
+/// What a round did.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct RoundOutcome {
+    /// Commitment to the state of all programs afterwards, by which the next round finds it.
+    pub state_root: H256,
+    /// What happened to each message that ended in this round, in execution order.
+    pub receipts: Vec<Receipt>,
+    /// Changes of programs, ordered by actor id.
+    pub transitions: Vec<StateTransition>,
+    /// Gas burned.
+    pub gas_burned: u64,
+    /// Messages are left in queues that could run if the round had more gas.
+    pub work_left: bool,
+    /// Programs whose messages wait for executable balance, ordered by actor id.
+    pub starved: Vec<ActorId>,
+}
+
+impl RoundOutcome {
+    /// What a promise is signed over: `keccak256(receiptsRoot ‖ stateRoot ‖ transitionsHash)`.
+    pub fn root(&self) -> H256 {
+        keccak256([
+            receipts_root(&self.receipts).as_bytes(),
+            self.state_root.as_bytes(),
+            list_hash(self.transitions.iter().map(StateTransition::hash)).as_bytes(),
+        ])
+    }
+}
