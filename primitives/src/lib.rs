@@ -12,6 +12,7 @@
 //! * [`transition`]: one program's change, as Ethereum is told of it, and how rounds are squashed into one.
 //! * [`outbox`]: the numbered list of everything else that a batch carries.
 //! * [`batch`]: the batch, its content hash and the EIP-712 digest that validators sign.
+//! * [`settlement`]: how a batch is built from its seal block.
 //! * [`signature`]: compact secp256k1 signatures over such digests.
 //! * [`quorum`]: when a set of signers is enough.
 //! * [`merkle`]: the binary tree over receipts, with proofs that verify offline.
@@ -33,6 +34,7 @@ pub mod message;
 pub mod outbox;
 pub mod quorum;
 pub mod round;
+pub mod settlement;
 pub mod signature;
 pub mod transition;
 
