@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+pragma solidity ^0.8.30;
+
+import { IMirror } from "../IMirror.sol";
+import { MirrorProxy } from "../MirrorProxy.sol";
+import { MirrorProxySmall } from "../MirrorProxySmall.sol";
+import { Gear } from "../libraries/Gear.sol";
+import { RouterCodes } from "./RouterCodes.sol";
+
+/// @title Creation of programs
+/// @notice A program is its Mirror's address, made by CREATE2 from code, salt *and* the caller, so that nobody can take
+/// somebody else's address.
+abstract contract RouterPrograms is RouterCodes {
+    /// @notice Creates a program that is called by messages.
+    /// @param overrideInitializer Who sends the first message; the caller if zero.
+    function createProgram(bytes32 codeId, bytes32 salt, address overrideInitializer) external returns (address) {
+        return _create(codeId, salt, overrideInitializer, address(0), true);
+    }
+
+    /// @notice Creates a program that can also be called by the methods of `abiInterface`.
+    function createProgramWithAbiInterface(
+        bytes32 codeId,
+        bytes32 salt,
+        address overrideInitializer,
+        address abiInterface
+    ) external returns (address) {
+        return _create(codeId, salt, overrideInitializer, abiInterface, false);
+    }
+
+    /// @notice Creates a program and gives it wVARA by a signed approval for this Router.
+    function createProgramWithExecutableBalance(
+        bytes32 codeId,
+        bytes32 salt,
+        address overrideInitializer,
+        uint128 initialExecutableBalance,
+        uint256 deadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external returns (address program) {
+        program = _create(codeId, salt, overrideInitializer, address(0), true);
+        _endow(program, initialExecutableBalance, deadline, v, r, s);
+    }
+
+    /// @notice Both.
+    function createProgramWithAbiInterfaceAndExecutableBalance(
+        bytes32 codeId,
+        bytes32 salt,
+        address overrideInitializer,
+        address abiInterface,
+        uint128 initialExecutableBalance,
+        uint256 deadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external returns (address program) {
+        program = _create(codeId, salt, overrideInitializer, abiInterface, false);
+        _endow(program, initialExecutableBalance, deadline, v, r, s);
+    }
+
+    /// @notice The address that `creator` would get.
+    function predictProgramAddress(address creator, bytes32 codeId, bytes32 salt, bool withAbiInterface)
+        external
+        view
+        returns (address)
+    {
+        bytes32 codeHash =
+            keccak256(withAbiInterface ? type(MirrorProxy).creationCode : type(MirrorProxySmall).creationCode);
+        return address(
+            uint160(
+                uint256(
+                    keccak256(abi.encodePacked(bytes1(0xff), address(this), _salt(creator, codeId, salt), codeHash))
+                )
+            )
+        );
+    }
+
+    /// @notice Code of a program; zero if it is none of this Router's.
+    function programCodeId(address programId) external view returns (bytes32) {
+        return _layout().programs[programId];
+    }
+
+    /// @notice Codes of several programs.
+    function programsCodeIds(address[] calldata programsIds) external view returns (bytes32[] memory ids) {
+        ids = new bytes32[](programsIds.length);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            ids[i] = _layout().programs[programsIds[i]];
+        }
+    }
+
+    /// @notice Programs created so far.
+    function programsCount() external view returns (uint256) {
+        return _layout().programsCount;
+    }
+
+    /// @notice Wei in transit that belong to a program.
+    function custody(address program) external view returns (uint256) {
+        return _layout().custody[program];
+    }
+
+    /// @notice wVARA that programs were given, in base units.
+    function totalExecutableDeposits() external view returns (uint256) {
+        return _layout().totalExecutableDeposits;
+    }
+
+    /// @notice wVARA that code validation cost, in base units.
+    function totalCodeFees() external view returns (uint256) {
+        return _layout().totalCodeFees;
+    }
+
+    /// @notice Takes ETH into custody; only from Mirrors.
+    receive() external payable {
+        if (_layout().programs[msg.sender] == bytes32(0)) revert UnknownProgram();
+        _layout().custody[msg.sender] += msg.value;
+    }
+
+    function creditExecutable(uint128 value) external {
+        if (_layout().programs[msg.sender] == bytes32(0)) revert UnknownProgram();
+        _layout().totalExecutableDeposits += value;
+    }
+
+    function _create(bytes32 codeId, bytes32 salt, address overrideInitializer, address abiInterface, bool isSmall)
+        private
+        whenNotPaused
+        returns (address program)
+    {
+        Layout storage layout = _layout();
+        if (layout.codes[codeId].state != Gear.CodeState.Validated) revert CodeNotValidated();
+        bytes32 own = _salt(msg.sender, codeId, salt);
+        program = isSmall ? address(new MirrorProxySmall{ salt: own }()) : address(new MirrorProxy{ salt: own }());
+        layout.programs[program] = codeId;
+        layout.programsCount += 1;
+        address initializer = overrideInitializer == address(0) ? msg.sender : overrideInitializer;
+        IMirror(program).initialize(initializer, abiInterface, isSmall);
+        emit ProgramCreated(program, codeId);
+    }
+
+    function _endow(address program, uint128 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s) private {
+        if (value == 0) return;
+        _tryPermit(msg.sender, value, deadline, v, r, s);
+        _takeFee(msg.sender, address(this), value);
+        _layout().totalExecutableDeposits += value;
+        IMirror(program).noteExecutableBalance(value);
+    }
+
+    function _salt(address creator, bytes32 codeId, bytes32 salt) private pure returns (bytes32) {
+        return keccak256(abi.encodePacked(codeId, salt, creator));
+    }
+}
