@@ -15,6 +15,9 @@
 //! * [`settlement`]: how a batch is built from its seal block.
 //! * [`signature`]: compact secp256k1 signatures over such digests.
 //! * [`quorum`]: when a set of signers is enough.
+//! * [`vote`]: what validators sign towards the chain itself: views of Ethereum, verdicts on codes.
+//! * [`report`]: what the chain reports of rounds, seals and batches.
+//! * `host`, `runtime_api` (feature `substrate`): what crosses between runtime and node.
 //! * [`merkle`]: the binary tree over receipts, with proofs that verify offline.
 //!
 //! Units: gas is counted in gas, wVARA in base units (12 decimals), ETH in wei, time in seconds where Ethereum gives
@@ -28,15 +31,21 @@ pub mod abi;
 pub mod batch;
 pub mod ethereum;
 pub mod hashing;
+#[cfg(feature = "substrate")]
+pub mod host;
 pub mod ids;
 pub mod merkle;
 pub mod message;
 pub mod outbox;
 pub mod quorum;
+pub mod report;
 pub mod round;
+#[cfg(feature = "substrate")]
+pub mod runtime_api;
 pub mod settlement;
 pub mod signature;
 pub mod transition;
+pub mod vote;
 
 pub use ids::{ActorId, CodeId, MessageId};
-pub use primitive_types::{H160, H256};
+pub use primitive_types::{H160, H256, U256};

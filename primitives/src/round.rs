@@ -95,7 +95,8 @@ impl Default for ExecutionParameters {
             max_payload_bytes: 126 << 10,
             mailbox_validity: 54_000,
             max_wait: 54_000,
-            max_round_messages: 512,
+            // At 40,000 gas each, half of what a batch may cost.
+            max_round_messages: 150,
             max_round_bytes: 48 << 10,
         }
     }

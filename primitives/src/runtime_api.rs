@@ -1,0 +1,63 @@
+//! What the node asks of the runtime. Every answer is about the state *after* the block at which the call is made.
+
+pub use crate::report::{ReadyBatch, RoundFacts, SealStatus, ValidatorSet};
+
+use crate::{
+    batch::RouterDomain,
+    ethereum::EthereumHeader,
+    ids::CodeId,
+    outbox::OutboxItem,
+    round::ExecutionParameters,
+    settlement::SealFacts,
+    vote::{CodeAnswer, RouterAt, Verdict},
+};
+use alloc::vec::Vec;
+use primitive_types::H256;
+
+polkadot_sdk::sp_api::decl_runtime_apis! {
+    /// Anchors, codes and rounds.
+    pub trait ExecutionApi {
+        /// What the block says of its round.
+        fn round_facts() -> RoundFacts;
+        /// The anchor.
+        fn anchor() -> EthereumHeader;
+        /// The last Ethereum block that a quorum reported final.
+        fn finalised() -> EthereumHeader;
+        /// The header with `hash`, if the chain keeps it.
+        fn ethereum_header(hash: H256) -> Option<EthereumHeader>;
+        /// Up to `limit` headers from `hash` down its parents, newest first.
+        fn ethereum_ancestors(hash: H256, limit: u32) -> Vec<EthereumHeader>;
+        /// The chain's result for a request for code validation.
+        fn code_result(code_id: CodeId, request_id: H256) -> Option<Verdict>;
+        /// The same with the number of the outbox item that carries it to the Router.
+        fn code_answer(code_id: CodeId, request_id: H256) -> Option<CodeAnswer>;
+        /// Whether a code was accepted.
+        fn is_code_valid(code_id: CodeId) -> bool;
+        /// Prices and limits.
+        fn parameters() -> ExecutionParameters;
+    }
+
+    /// Validator sets, outbox, seals and batches.
+    pub trait SettlementApi {
+        /// What this block says of its batch if it is a seal. `seal.hash` is filled in by the caller's knowledge of the
+        /// block's hash: at the seal block itself the runtime cannot know it, and it is zero.
+        fn seal() -> Option<SealFacts>;
+        /// Seals on which a vote is still of use, oldest first: not empty, not expired, built on what the Router holds
+        /// and on the anchor's branch.
+        fn seals() -> Vec<SealStatus>;
+        /// Outbox items `from..to`, cut to what is kept.
+        fn outbox(from: u64, to: u64) -> Vec<OutboxItem>;
+        /// The outbox's first kept item and its end.
+        fn outbox_range() -> (u64, u64);
+        /// Signed batches that the Router would take now, oldest seal first.
+        fn ready_batches() -> Vec<ReadyBatch>;
+        /// What the Router holds, as a quorum last said.
+        fn router() -> RouterAt;
+        /// Chain id and Router; nothing if the genesis names none.
+        fn domain() -> Option<RouterDomain>;
+        /// The set that votes now.
+        fn validator_set() -> ValidatorSet;
+        /// A set by its id.
+        fn validator_set_at(id: u64) -> Option<ValidatorSet>;
+    }
+}
