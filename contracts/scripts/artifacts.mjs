@@ -6,9 +6,21 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const contracts = [
-  "Router", "IRouter", "Mirror", "IMirror", "MirrorProxy", "MirrorProxySmall", "ICallbacks", "WrappedVara",
-  "ERC1967Proxy", "CounterCaller",
+  "Router", "RouterItems", "IRouter", "Mirror", "IMirror", "MirrorProxy", "MirrorProxySmall", "ICallbacks", "WrappedVara",
+  "ERC1967Proxy", "CounterAbi", "CounterCaller",
 ];
+
+// The Router runs RouterItems on itself, so whoever calls the Router may meet its errors.
+const parts = { Router: "RouterItems" };
+const load = (name) => JSON.parse(readFileSync(join(root, "out", `${name}.sol`, `${name}.json`), "utf8"));
+
+function abiOf(name) {
+  const { abi } = load(name);
+  if (!(name in parts)) return abi;
+  const known = new Set(abi.map((entry) => JSON.stringify(entry)));
+  const errors = load(parts[name]).abi.filter((entry) => entry.type === "error" && !known.has(JSON.stringify(entry)));
+  return [...abi, ...errors];
+}
 
 const mode = process.argv[2];
 if (mode !== "write" && mode !== "check") {
@@ -18,8 +30,8 @@ if (mode !== "write" && mode !== "check") {
 mkdirSync(join(root, "artifacts"), { recursive: true });
 const stale = [];
 for (const name of contracts) {
-  const built = JSON.parse(readFileSync(join(root, "out", `${name}.sol`, `${name}.json`), "utf8"));
-  const text = JSON.stringify({ contract: name, abi: built.abi, bytecode: built.bytecode.object }, null, 1) + "\n";
+  const bytecode = load(name).bytecode.object;
+  const text = JSON.stringify({ contract: name, abi: abiOf(name), bytecode }, null, 1) + "\n";
   const file = join(root, "artifacts", `${name}.json`);
   if (mode === "write") {
     writeFileSync(file, text);

@@ -29,7 +29,8 @@ interface IMirror {
     error InheritorMustBeZero();
     /// @notice A transition for another program.
     error InvalidActorId();
-    /// @notice More ETH leaves than the program owns.
+    /// @notice More ETH leaves than the program owns. Of a whole transition: the Mirror's balance after it, and what it
+    /// would owe then.
     error InsufficientOwnedValue(uint256 owned, uint256 needed);
     /// @notice The submitter gave too little gas for a call to get its whole stipend.
     error InsufficientGasForCallbacks(uint256 needed);

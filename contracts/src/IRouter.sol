@@ -5,6 +5,22 @@ import { Gear } from "./libraries/Gear.sol";
 
 /// @title Codes, programs and settlement of Gear.exe on Ethereum
 interface IRouter {
+    /// @notice The Router's state, as clients read it.
+    struct StorageView {
+        Gear.GenesisBlockInfo genesisBlock;
+        Gear.CommittedBatchInfo latestCommittedBatch;
+        Gear.AddressBook implAddresses;
+        Gear.ValidationSettingsView validationSettings;
+        Gear.ComputationSettings computeSettings;
+        Gear.Timelines timelines;
+        uint256 programsCount;
+        uint256 validatedCodesCount;
+        uint16 maxValidators;
+        uint256 requestCodeValidationBaseFee;
+        uint256 requestCodeValidationExtraFee;
+        uint256 protocolVersion;
+    }
+
     // Settlement: one error per way in which a batch can be wrong.
     /// @notice The batch is of another chain.
     error InvalidGenesis();
@@ -68,8 +84,8 @@ interface IRouter {
     error UnknownParameter(bytes32 key);
     /// @notice A parameter's value is out of its range.
     error ParameterOutOfRange(uint256 value, uint256 most);
-    /// @notice Only the Router itself.
-    error OnlySelf();
+    /// @notice A version has three numbers.
+    error UnknownVersionType(uint8 versionType);
 
     event BatchCommitted(bytes32 hash);
     event MBCommitted(bytes32 head);
@@ -79,6 +95,7 @@ interface IRouter {
     event ProgramCreated(address actorId, bytes32 indexed codeId);
     event ComputationSettingsChanged(uint64 threshold, uint128 wvaraPerSecond);
     event ValidatorsCommittedForEra(uint256 eraIndex);
+    event ProtocolVersionChanged(uint256 newProtocolVersion);
     /// @notice A batch was applied; what the chain and the relayers follow.
     event BatchApplied(
         uint64 indexed nonce,

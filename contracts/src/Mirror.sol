@@ -188,9 +188,9 @@ contract Mirror is IMirror, ReentrancyGuardTransient {
             stateHash = transition.newStateHash;
             emit StateChanged(transition.newStateHash);
         }
-        _requireOwned(_payouts(transition));
-        for (uint256 i = 0; i < transition.messages.length; ++i) {
-            Gear.Message calldata message = transition.messages[i];
+        Gear.Message[] calldata messages = transition.messages;
+        for (uint256 i = 0; i < messages.length; ++i) {
+            Gear.Message calldata message = messages[i];
             if (message.replyDetails.to == bytes32(0)) {
                 _emitMessage(message);
             } else if (message.call) {
@@ -202,11 +202,14 @@ contract Mirror is IMirror, ReentrancyGuardTransient {
                 emit Reply(message.payload, message.value, message.replyDetails.to, message.replyDetails.code);
             }
         }
-        for (uint256 i = 0; i < transition.valueClaims.length; ++i) {
-            Gear.ValueClaim calldata claim = transition.valueClaims[i];
+        Gear.ValueClaim[] calldata claims = transition.valueClaims;
+        for (uint256 i = 0; i < claims.length; ++i) {
+            Gear.ValueClaim calldata claim = claims[i];
             if (_pay(claim.destination, claim.value)) emit ValueClaimed(claim.messageId, claim.value);
             else emit ValueClaimFailed(claim.messageId, claim.value);
         }
+        // Whatever failed to leave is owed, so an overspent Mirror owes more than it holds.
+        if (address(this).balance < totalPending) revert InsufficientOwnedValue(address(this).balance, totalPending);
         if (transition.exited) {
             exited = true;
             inheritor = transition.inheritor;
@@ -231,16 +234,6 @@ contract Mirror is IMirror, ReentrancyGuardTransient {
         (bool success,) = to.call{ value: value }("");
         if (!success) revert PendingWithdrawalFailed(to);
         emit PendingWithdrawn(msg.sender, to, value);
-    }
-
-    /// @dev What leaves the Mirror in this transition. Values of mailbox messages stay in the Router's custody.
-    function _payouts(Gear.StateTransition calldata transition) private pure returns (uint256 total) {
-        for (uint256 i = 0; i < transition.messages.length; ++i) {
-            if (transition.messages[i].replyDetails.to != bytes32(0)) total += transition.messages[i].value;
-        }
-        for (uint256 i = 0; i < transition.valueClaims.length; ++i) {
-            total += transition.valueClaims[i].value;
-        }
     }
 
     function _owned() private view returns (uint256) {

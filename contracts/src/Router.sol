@@ -8,6 +8,9 @@ import { RouterSettlement } from "./router/RouterSettlement.sol";
 /// @title The Router: codes, programs and settlement of Gear.exe on Ethereum
 /// @notice Behind an ERC-1967 proxy. `router/` holds its parts, one concern each; here are only construction and views.
 contract Router is RouterSettlement {
+    /// @notice Version of this contract: 1.0.0, as `protocolVersion` packs it.
+    uint256 private constant PROTOCOL_VERSION = 1 << 32;
+
     /// @notice What a Router starts with.
     struct InitParams {
         /// The contract that governance holds.
@@ -46,30 +49,31 @@ contract Router is RouterSettlement {
         if (params.upgradeDelay < MIN_UPGRADE_DELAY) revert DelayTooShort(MIN_UPGRADE_DELAY);
         __Ownable_init(params.owner);
         __Pausable_init();
-        Layout storage layout = _layout();
-        layout.chainGenesis = params.genesis;
-        layout.genesisBlockNumber = uint32(block.number);
-        layout.genesisTimestamp = uint48(block.timestamp);
-        layout.mirrorImpl = params.mirror;
-        layout.wrappedVara = params.wrappedVara;
-        layout.middleware = params.middleware;
-        layout.upgradeDelay = params.upgradeDelay;
-        layout.maxStaleness = params.maxStaleness;
-        layout.callbackStipend = params.callbackStipend;
-        layout.baseFee = params.requestCodeValidationBaseFee;
-        layout.extraFee = params.requestCodeValidationExtraFee;
-        layout.computeThreshold = params.computeThreshold;
-        layout.wvaraPerSecond = params.wvaraPerSecond;
-        _storeSet(1, params.validators, params.weights);
+        Layout storage state = _layout();
+        state.chainGenesis = params.genesis;
+        state.genesisBlockNumber = uint32(block.number);
+        state.genesisTimestamp = uint48(block.timestamp);
+        state.mirrorImpl = params.mirror;
+        state.wrappedVara = params.wrappedVara;
+        state.middleware = params.middleware;
+        state.upgradeDelay = params.upgradeDelay;
+        state.maxStaleness = params.maxStaleness;
+        state.callbackStipend = params.callbackStipend;
+        state.baseFee = params.requestCodeValidationBaseFee;
+        state.extraFee = params.requestCodeValidationExtraFee;
+        state.computeThreshold = params.computeThreshold;
+        state.wvaraPerSecond = params.wvaraPerSecond;
+        _applyNow(Gear.SET_UPDATE, abi.encode(uint64(1), params.validators, params.weights));
+        emit ProtocolVersionChanged(PROTOCOL_VERSION);
     }
 
     /// @notice Looks the hash of the block of deployment up, which no block knows of itself.
     function lookupGenesisHash() external {
-        Layout storage layout = _layout();
-        if (layout.genesisBlockHash != 0) revert GenesisHashAlreadySet();
-        bytes32 hash = blockhash(layout.genesisBlockNumber);
+        Layout storage state = _layout();
+        if (state.genesisBlockHash != 0) revert GenesisHashAlreadySet();
+        bytes32 hash = blockhash(state.genesisBlockNumber);
         if (hash == 0) revert GenesisHashNotFound();
-        layout.genesisBlockHash = hash;
+        state.genesisBlockHash = hash;
     }
 
     /// @notice Genesis hash of the chain whose batches the Router takes.
@@ -118,6 +122,37 @@ contract Router is RouterSettlement {
     /// @notice Seconds after which a set that was not renewed may not sign.
     function maxStaleness() external view returns (uint48) {
         return _layout().maxStaleness;
+    }
+
+    /// @notice Version of the contract: `major << 32 | minor << 16 | patch`.
+    function protocolVersion() external pure returns (uint256) {
+        return PROTOCOL_VERSION;
+    }
+
+    /// @notice One number of the version.
+    /// @param versionType 0 for major, 1 for minor, 2 for patch.
+    function subProtocolVersion(uint8 versionType) external pure returns (uint256) {
+        if (versionType > 2) revert UnknownVersionType(versionType);
+        return (PROTOCOL_VERSION >> (32 - 16 * versionType)) & 0xffff;
+    }
+
+    /// @notice Everything at once, for clients that start up.
+    function storageView() external view returns (StorageView memory all) {
+        Layout storage state = _layout();
+        all.genesisBlock =
+            Gear.GenesisBlockInfo(state.genesisBlockHash, state.genesisBlockNumber, state.genesisTimestamp);
+        all.latestCommittedBatch = Gear.CommittedBatchInfo(state.lastBatch.digest, state.lastBatch.timestamp);
+        all.implAddresses = Gear.AddressBook(state.mirrorImpl, state.wrappedVara, state.middleware);
+        (all.validationSettings.thresholdNumerator, all.validationSettings.thresholdDenominator) = (2, 3);
+        all.validationSettings.validators0.list = validators();
+        all.validationSettings.validators0.useFromTimestamp = state.setSince;
+        all.computeSettings = Gear.ComputationSettings(state.computeThreshold, state.wvaraPerSecond);
+        all.programsCount = state.programsCount;
+        all.validatedCodesCount = state.validatedCodesCount;
+        all.maxValidators = uint16(ValidatorSet.MAX_VALIDATORS);
+        all.requestCodeValidationBaseFee = state.baseFee;
+        all.requestCodeValidationExtraFee = state.extraFee;
+        all.protocolVersion = PROTOCOL_VERSION;
     }
 
     /// @notice Price of execution.

@@ -3,8 +3,10 @@ pragma solidity ^0.8.30;
 
 import { IMirror } from "../src/IMirror.sol";
 import { Mirror } from "../src/Mirror.sol";
+import { Router } from "../src/Router.sol";
 import { Gear } from "../src/libraries/Gear.sol";
 import { ValidatorSet } from "../src/libraries/ValidatorSet.sol";
+import { RouterItems } from "../src/router/RouterItems.sol";
 import { RouterFixture } from "./utils/RouterFixture.sol";
 
 /// @notice Measures the quorum check alone.
@@ -40,13 +42,33 @@ contract GasTest is RouterFixture {
         ensure(_quorum(100) <= 340_000, "100 validators");
     }
 
+    /// The largest set there may be, stored in one transaction: EIP-7825 allows 2^24 gas.
+    function test_largestSetUpdate() public {
+        uint256 most = 256;
+        Gear.Batch memory batch = emptyBatch();
+        address[] memory list = new address[](most);
+        uint64[] memory weights = new uint64[](most);
+        for (uint256 i = 0; i < most; ++i) {
+            list[i] = address(uint160(uint256(keccak256(abi.encode("validator", i)))));
+            weights[i] = uint64(i + 1);
+        }
+        withItem(batch, Gear.SET_UPDATE, abi.encode(uint64(2), list, weights));
+        (bytes memory bitmap, bytes memory signatures) = signBy(batch, type(uint256).max);
+        bytes memory data = abi.encodeCall(router.commitBatch, (batch, bitmap, signatures));
+        uint256 before = gasleft();
+        (bool success,) = address(router).call(data);
+        uint256 gas = _transactionGas(before - gasleft(), data);
+        emit Measured("batch with a set of 256", gas);
+        ensure(success && router.validatorsCount() == most, "stored");
+        ensure(gas < 5_000_000, "set of 256");
+    }
+
     function test_replyInABatchOf100() public {
         uint256 one = _commitReplies(1);
         uint256 all = _commitReplies(101);
         uint256 each = (all - one) / 100;
         emit Measured("commit side of one reply in a batch of 100", each);
-        // The design asks for 8,000: not met yet. The bound keeps it from getting worse.
-        ensure(each <= 9_700, "reply");
+        ensure(each <= 8_000, "reply");
     }
 
     /// Transfers inside a program settle as one change of its state, however many there are.
@@ -54,6 +76,14 @@ contract GasTest is RouterFixture {
         uint256 gas = _commitReplies(0);
         emit Measured("native token transfer in a batch of 1000", gas / 1000);
         ensure(gas / 1000 <= 500, "transfer");
+    }
+
+    /// EIP-170 and EIP-3860. Forge itself lets larger ones pass.
+    function test_codesCanBeDeployed() public {
+        ensure(address(new Router()).code.length <= 24_576, "Router");
+        ensure(type(Router).creationCode.length <= 49_152, "the Router's creation, with its parts");
+        ensure(type(RouterItems).creationCode.length <= 24_576, "RouterItems");
+        ensure(type(Mirror).creationCode.length <= 24_576, "Mirror");
     }
 
     function _quorum(uint256 validators) private returns (uint256 gas) {
@@ -82,21 +112,28 @@ contract GasTest is RouterFixture {
         bytes32 id = initMessage(mirror);
         Gear.Batch memory batch = emptyBatch();
         Gear.StateTransition memory transition = withTransition(batch, address(mirror));
+        // Without zero bytes, as addresses are.
+        address recipient = address(uint160(uint256(keccak256("recipient"))));
         transition.messages = new Gear.Message[](replies);
         for (uint256 i = 0; i < replies; ++i) {
-            transition.messages[i] = reply(user, id, abi.encode(i), 0, 0x00010000, false);
+            transition.messages[i] = reply(recipient, id, abi.encode(i), 0, 0x00010000, false);
         }
         (bytes memory bitmap, bytes memory signatures) = signBy(batch, type(uint256).max);
         bytes memory data = abi.encodeCall(router.commitBatch, (batch, bitmap, signatures));
         uint256 before = gasleft();
         (bool success,) = address(router).call(data);
-        gas = before - gasleft() + _calldataGas(data);
+        gas = _transactionGas(before - gasleft(), data);
         ensure(success, "commit");
     }
 
-    function _calldataGas(bytes memory data) private pure returns (uint256 gas) {
+    /// Calldata pays 4 gas a token beside the execution, and the whole at least 10 a token (EIP-7623). What every
+    /// transaction costs is left out.
+    function _transactionGas(uint256 execution, bytes memory data) private pure returns (uint256) {
+        uint256 tokens = 0;
         for (uint256 i = 0; i < data.length; ++i) {
-            gas += data[i] == 0 ? 4 : 16;
+            tokens += data[i] == 0 ? 1 : 4;
         }
+        uint256 gas = execution + 4 * tokens;
+        return gas < 10 * tokens ? 10 * tokens : gas;
     }
 }

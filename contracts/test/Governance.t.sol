@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity ^0.8.30;
 
+import { ERC1967Proxy } from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import { IRouter } from "../src/IRouter.sol";
 import { Mirror } from "../src/Mirror.sol";
 import { Router } from "../src/Router.sol";
 import { Gear } from "../src/libraries/Gear.sol";
+import { ValidatorSet } from "../src/libraries/ValidatorSet.sol";
 import { RouterFixture } from "./utils/RouterFixture.sol";
 import { Vm } from "./utils/Vm.sol";
 
@@ -178,6 +180,73 @@ contract GovernanceTest is RouterFixture {
         address program = router.createProgramWithExecutableBalance(CODE, 0, address(0), 77, 0, 0, 0, 0);
         ensure(router.totalExecutableDeposits() == 77, "endowed");
         ensure(Mirror(payable(program)).initializer() == user, "initialiser");
+    }
+
+    function test_storageViewTellsWhatTheViewsTell() public {
+        validateCode();
+        createProgram(0);
+        vm.roll(block.number + 1);
+        router.lookupGenesisHash();
+        IRouter.StorageView memory all = router.storageView();
+        ensure(all.genesisBlock.hash == router.genesisBlockHash() && all.genesisBlock.number == 1000, "genesis");
+        ensure(all.genesisBlock.timestamp == router.genesisTimestamp(), "genesis time");
+        ensure(all.latestCommittedBatch.hash == router.latestCommittedBatchHash(), "batch");
+        ensure(all.latestCommittedBatch.timestamp == router.latestCommittedBatchTimestamp(), "batch time");
+        ensure(all.implAddresses.mirror == router.mirrorImpl(), "mirror");
+        ensure(all.implAddresses.wrappedVara == router.wrappedVara(), "wVARA");
+        ensure(all.implAddresses.middleware == router.middleware(), "middleware");
+        (uint128 numerator, uint128 denominator) = router.signingThresholdFraction();
+        ensure(all.validationSettings.thresholdNumerator == numerator, "numerator");
+        ensure(all.validationSettings.thresholdDenominator == denominator, "denominator");
+        address[] memory list = all.validationSettings.validators0.list;
+        ensure(list.length == 4 && list[3] == router.validators()[3], "validators");
+        ensure(all.validationSettings.validators0.useFromTimestamp == 1_800_000_000, "since");
+        ensure(all.validationSettings.validators1.list.length == 0, "no other set");
+        ensure(all.computeSettings.wvaraPerSecond == router.computeSettings().wvaraPerSecond, "compute");
+        ensure(all.programsCount == 1 && all.validatedCodesCount == 1 && all.maxValidators == 256, "counts");
+        ensure(all.requestCodeValidationBaseFee == router.requestCodeValidationBaseFee(), "base fee");
+        ensure(all.requestCodeValidationExtraFee == router.requestCodeValidationExtraFee(), "extra fee");
+        ensure(all.protocolVersion == router.protocolVersion(), "version");
+    }
+
+    function test_version() public {
+        ensure(router.protocolVersion() == 1 << 32, "packed");
+        ensure(router.subProtocolVersion(0) == 1, "major");
+        ensure(router.subProtocolVersion(1) == 0 && router.subProtocolVersion(2) == 0, "minor and patch");
+        vm.expectRevert(abi.encodeWithSelector(IRouter.UnknownVersionType.selector, 3));
+        router.subProtocolVersion(3);
+        vm.recordLogs();
+        deploy(4);
+        ensure(count(vm.getRecordedLogs(), IRouter.ProtocolVersionChanged.selector) == 1, "told at the start");
+    }
+
+    function test_setUpRefusesASetThatIsNone() public {
+        Router implementation = new Router();
+        Router.InitParams memory params;
+        params.owner = address(this);
+        params.upgradeDelay = 1 days;
+        vm.expectRevert(ValidatorSet.EmptyValidatorsList.selector);
+        new ERC1967Proxy(address(implementation), abi.encodeCall(Router.initialize, (params)));
+    }
+
+    function test_programsByPermit() public {
+        validateCode();
+        uint256 key = 0xA11CE;
+        address payer = vm.addr(key);
+        vara.mint(payer, 100);
+        (uint8 v, bytes32 r, bytes32 s) = signPermit(key, address(router), 77, block.timestamp);
+        vm.prank(payer);
+        address program = router.createProgramWithAbiInterfaceAndExecutableBalance(
+            CODE, 0, address(0), address(0xAB1), 77, block.timestamp, v, r, s
+        );
+        ensure(router.totalExecutableDeposits() == 77 && vara.balanceOf(payer) == 23, "endowed");
+        ensure(router.programCodeId(program) == CODE, "created");
+        // Who sees the permit in the mempool may use it first, and stops nobody.
+        (v, r, s) = signPermit(key, address(router), 23, block.timestamp);
+        vara.permit(payer, address(router), 23, block.timestamp, v, r, s);
+        vm.prank(payer);
+        router.createProgramWithExecutableBalance(CODE, "1", address(0), 23, block.timestamp, v, r, s);
+        ensure(vara.balanceOf(payer) == 0, "paid");
     }
 
     function test_viewsThatClientsRead() public {

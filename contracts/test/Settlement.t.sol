@@ -4,14 +4,20 @@ pragma solidity ^0.8.30;
 import { IMirror } from "../src/IMirror.sol";
 import { IRouter } from "../src/IRouter.sol";
 import { Mirror } from "../src/Mirror.sol";
+import { Router } from "../src/Router.sol";
 import { Ancestry } from "../src/libraries/Ancestry.sol";
 import { Gear } from "../src/libraries/Gear.sol";
 import { ValidatorSet } from "../src/libraries/ValidatorSet.sol";
+import { RouterItems } from "../src/router/RouterItems.sol";
 import { RouterFixture } from "./utils/RouterFixture.sol";
 import { Vm } from "./utils/Vm.sol";
 
 /// @notice What makes a batch acceptable, and each way in which it is not.
 contract SettlementTest is RouterFixture {
+    /// The code that EIP-2935 deploys.
+    bytes internal constant HISTORY_CODE =
+        hex"3373fffffffffffffffffffffffffffffffffffffffe14604657602036036042575f35600143038111604257611fff81430311604257611fff9006545f5260205ff35b5f5ffd5b5f35611fff60014303065500";
+
     function test_chainOfBatches() public {
         commit(emptyBatch());
         bytes32 first = router.latestCommittedBatchHash();
@@ -53,6 +59,8 @@ contract SettlementTest is RouterFixture {
         Gear.Batch memory batch = emptyBatch();
         batch.expiry = uint64(block.timestamp - 1);
         commitReverts(batch, abi.encodeWithSelector(IRouter.BatchExpired.selector, batch.expiry));
+        batch.expiry = uint64(block.timestamp);
+        commit(batch);
     }
 
     function test_anchorOffBranch() public {
@@ -70,11 +78,7 @@ contract SettlementTest is RouterFixture {
     function test_anchorByHistoryContract() public {
         vm.roll(20_000);
         uint64 number = 15_000;
-        // The code that EIP-2935 deploys.
-        vm.etch(
-            Ancestry.HISTORY,
-            hex"3373fffffffffffffffffffffffffffffffffffffffe14604657602036036042575f35600143038111604257611fff81430311604257611fff9006545f5260205ff35b5f5ffd5b5f35611fff60014303065500"
-        );
+        vm.etch(Ancestry.HISTORY, HISTORY_CODE);
         vm.store(Ancestry.HISTORY, bytes32(uint256(number) % 8191), keccak256("old block"));
         Gear.Batch memory batch = emptyBatch();
         batch.anchorNumber = number;
@@ -85,6 +89,34 @@ contract SettlementTest is RouterFixture {
         batch.anchorNumber = number;
         batch.anchorHash = keccak256("old block");
         commit(batch);
+    }
+
+    function test_anchorAtEveryBoundary() public {
+        vm.roll(20_000);
+        vm.etch(Ancestry.HISTORY, HISTORY_CODE);
+        uint64[4] memory depths = [uint64(8191), 257, 256, 1];
+        for (uint256 i = 0; i < depths.length; ++i) {
+            uint64 number = 20_000 - depths[i];
+            Gear.Batch memory batch = emptyBatch();
+            batch.anchorNumber = number;
+            batch.anchorHash = keccak256(abi.encode(number));
+            commitReverts(batch, abi.encodeWithSelector(Ancestry.AnchorNotAncestor.selector, number, batch.anchorHash));
+            // Each depth is asked of one source only.
+            if (depths[i] > 256) vm.store(Ancestry.HISTORY, bytes32(uint256(number) % 8191), batch.anchorHash);
+            else vm.setBlockhash(number, batch.anchorHash);
+            commit(batch);
+        }
+        Gear.Batch memory unknown = emptyBatch();
+        unknown.anchorHash = 0;
+        vm.setBlockhash(unknown.anchorNumber, 0);
+        commitReverts(unknown, abi.encodeWithSelector(Ancestry.AnchorNotAncestor.selector, 19_999, 0));
+    }
+
+    function test_anchorWhereThereIsNoHistoryContract() public {
+        vm.roll(20_000);
+        Gear.Batch memory batch = emptyBatch();
+        batch.anchorNumber = 20_000 - 257;
+        commitReverts(batch, abi.encodeWithSelector(Ancestry.AnchorTooOld.selector, batch.anchorNumber));
     }
 
     function test_anchorAndRoundsDoNotGoBack() public {
@@ -105,6 +137,31 @@ contract SettlementTest is RouterFixture {
         commitReverts(batch, abi.encodeWithSelector(IRouter.InvalidOutboxCursor.selector, 0, 1));
     }
 
+    function test_wrongSignature() public {
+        Gear.Batch memory batch = emptyBatch();
+        (, bytes memory two) = signBy(batch, 3);
+        bytes32 digest = router.batchDigest(batch);
+        // A stranger's, another validator's a second time, and what recovers to nobody at all.
+        bytes[3] memory wrong = [compact(uint256(keccak256("nobody")), digest), compact(keys[1], digest), new bytes(64)];
+        for (uint256 i = 0; i < wrong.length; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(ValidatorSet.InvalidSignature.selector, 2));
+            router.commitBatch(batch, hex"07", bytes.concat(two, wrong[i]));
+        }
+        router.commitBatch(batch, hex"07", bytes.concat(two, compact(keys[2], digest)));
+    }
+
+    function test_foreignRouter() public {
+        Gear.Batch memory batch = emptyBatch();
+        (bytes memory bitmap, bytes memory signatures) = signBy(batch, type(uint256).max);
+        Router other = router;
+        deploy(4);
+        ensure(router != other && router.validators()[0] == other.validators()[0], "same validators");
+        vm.expectRevert(abi.encodeWithSelector(ValidatorSet.InvalidSignature.selector, 0));
+        router.commitBatch(batch, bitmap, signatures);
+        other.commitBatch(batch, bitmap, signatures);
+    }
+
+    /// Another Ethereum chain has other blocks; on a copy of this one with another id the signatures tell.
     function test_foreignChain() public {
         Gear.Batch memory batch = emptyBatch();
         (bytes memory bitmap, bytes memory signatures) = signBy(batch, type(uint256).max);
@@ -208,6 +265,26 @@ contract SettlementTest is RouterFixture {
         ensure(router.setId() == 1 && router.lastBatch().outboxEnd == 8, "cursor");
     }
 
+    function test_setsThatAreNoneAreSkipped() public {
+        address[] memory list = router.validators();
+        _skips(list, new uint64[](4), abi.encodeWithSelector(ValidatorSet.InvalidValidator.selector, 0));
+        _skips(list, _ones(3), abi.encodeWithSelector(ValidatorSet.InvalidWeights.selector));
+        _skips(new address[](0), _ones(0), abi.encodeWithSelector(ValidatorSet.EmptyValidatorsList.selector));
+        _skips(new address[](257), _ones(257), abi.encodeWithSelector(ValidatorSet.TooManyValidators.selector, 257));
+        address last = list[3];
+        for (uint256 i = 0; i < 3; ++i) {
+            list[3] = list[i];
+            _skips(list, _ones(4), abi.encodeWithSelector(ValidatorSet.InvalidValidator.selector, 3));
+        }
+        list[3] = address(0);
+        _skips(list, _ones(4), abi.encodeWithSelector(ValidatorSet.InvalidValidator.selector, 3));
+        list[3] = last;
+        Gear.Batch memory batch = emptyBatch();
+        withItem(batch, Gear.SET_UPDATE, abi.encode(uint64(2), list, _ones(4)));
+        commit(batch);
+        ensure(router.setId() == 2, "a set is a set");
+    }
+
     function test_submitterCannotStarveAnItem() public {
         Gear.Batch memory batch = emptyBatch();
         withItem(batch, Gear.SET_UPDATE, abi.encode(uint64(2), router.validators(), _ones(4)));
@@ -223,9 +300,10 @@ contract SettlementTest is RouterFixture {
         ensure(false, "never applied");
     }
 
-    function test_itemsOnlyBySelf() public {
-        vm.expectRevert(abi.encodeWithSelector(IRouter.OnlySelf.selector));
-        router.applyItem(Gear.CODE_RESULT, "");
+    function test_itemsOnlyByTheRouter() public {
+        RouterItems items = router.ITEMS();
+        vm.expectRevert(abi.encodeWithSelector(RouterItems.OnlyByDelegatecall.selector));
+        items.applyItem(Gear.CODE_RESULT, "");
     }
 
     function test_pauseCoversCommits() public {
@@ -261,6 +339,41 @@ contract SettlementTest is RouterFixture {
         Gear.StateTransition memory transition = withTransition(batch, address(mirror));
         withMessage(transition, reply(user, bytes32(uint256(1)), "", 1, 0, false));
         commitReverts(batch, abi.encodeWithSelector(IMirror.InsufficientOwnedValue.selector, 0, 1));
+    }
+
+    /// What a Mirror owes to others is not its program's, whoever signed; nothing of such a batch is applied.
+    function test_overspendingRevertsTheBatch() public {
+        validateCode();
+        (Mirror one, Mirror other) = (createProgram(0), createProgram(bytes32(uint256(1))));
+        vm.prank(user);
+        bytes32 id = one.sendMessage{ value: 10 }("init", false);
+        Gear.Batch memory batch = emptyBatch();
+        Gear.StateTransition memory transition = withTransition(batch, address(one));
+        transition.valueToReceive = 10;
+        // This contract takes no ETH, so six stay owed to it.
+        withMessage(transition, reply(address(this), id, "", 6, 0, false));
+        commit(batch);
+        ensure(one.totalPending() == 6, "owed");
+        batch = emptyBatch();
+        withMessage(withTransition(batch, address(one)), reply(user, id, "", 5, 0, false));
+        withTransition(batch, address(other));
+        commitReverts(batch, abi.encodeWithSelector(IMirror.InsufficientOwnedValue.selector, 5, 6));
+        ensure(other.stateHash() == 0 && address(one).balance == 10, "nothing applied");
+        batch.transitions[batch.transitions[0].actorId == address(one) ? 0 : 1].messages[0].value = 4;
+        commit(batch);
+        ensure(address(one).balance == 6, "what it owns it may spend");
+    }
+
+    function _skips(address[] memory list, uint64[] memory weights, bytes memory reason) private {
+        Gear.Batch memory batch = emptyBatch();
+        withItem(batch, Gear.SET_UPDATE, abi.encode(uint64(2), list, weights));
+        vm.recordLogs();
+        commit(batch);
+        Vm.Log memory log = vm.getRecordedLogs()[0];
+        ensure(log.topics[0] == IRouter.OutboxItemSkipped.selector, "skipped");
+        (,, bytes memory actual) = abi.decode(log.data, (uint64, uint8, bytes));
+        ensure(keccak256(actual) == keccak256(reason), "reason");
+        ensure(router.setId() == 1, "set");
     }
 
     function _ones(uint256 length) private pure returns (uint64[] memory list) {

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity ^0.8.30;
 
+import { ICounter } from "programs/counter/ICounter.sol";
 import { ICallbacks } from "../ICallbacks.sol";
-
-/// @title The typed methods of the example program `counter`, as its Mirror takes them
-interface ICounter {
-    /// @notice Adds to the counter. The reply is the new value.
-    function counterAdd(bool callReply, uint32 value) external payable returns (bytes32 messageId);
-}
 
 /// @title A dApp contract that calls a program and gets its answer
 /// @notice Shows the pattern: keep the id that the call returns, and accept answers from the program's Mirror only.

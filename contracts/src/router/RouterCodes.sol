@@ -115,28 +115,6 @@ abstract contract RouterCodes is RouterGovernance, NoncesUpgradeable {
         return MessageHashUtils.toTypedDataHash(DOMAIN_SEPARATOR(), structHash);
     }
 
-    /// @dev The validators' answer. Returns false if there is nothing to answer.
-    function _applyCodeResult(bytes32 codeId, bytes32 requestId, bool valid) internal returns (bool) {
-        Layout storage layout = _layout();
-        Code storage code = layout.codes[codeId];
-        if (codeId == bytes32(0) || layout.requests[requestId] != codeId) return false;
-        delete layout.requests[requestId];
-        code.pending -= 1;
-        if (code.state == Gear.CodeState.Validated) return true;
-        if (valid) {
-            code.state = Gear.CodeState.Validated;
-            layout.validatedCodesCount += 1;
-            emit CodeGotValidated(codeId, true);
-        } else {
-            emit CodeRequestRefused(codeId, requestId);
-            if (code.pending == 0) {
-                code.state = Gear.CodeState.Unknown;
-                emit CodeGotValidated(codeId, false);
-            }
-        }
-        return true;
-    }
-
     /// @dev An approval that was used already, or given otherwise, is as good: only the transfer decides.
     function _tryPermit(address owner, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s) internal {
         try IERC20Permit(_layout().wrappedVara).permit(owner, address(this), value, deadline, v, r, s) { } catch { }
@@ -177,13 +155,13 @@ abstract contract RouterCodes is RouterGovernance, NoncesUpgradeable {
     }
 
     function _request(bytes32 codeId, bytes32[] memory hashes) private {
-        Layout storage layout = _layout();
-        Code storage code = layout.codes[codeId];
+        Layout storage state = _layout();
+        Code storage code = state.codes[codeId];
         bytes32 requestId = keccak256(abi.encode(codeId, hashes));
-        if (code.state == Gear.CodeState.Validated || layout.requests[requestId] != bytes32(0)) {
+        if (code.state == Gear.CodeState.Validated || state.requests[requestId] != bytes32(0)) {
             revert CodeAlreadyOnValidationOrValidated();
         }
-        layout.requests[requestId] = codeId;
+        state.requests[requestId] = codeId;
         code.pending += 1;
         code.state = Gear.CodeState.ValidationRequested;
         emit CodeValidationRequested(codeId);

@@ -5,9 +5,11 @@ import { OwnableUpgradeable } from "@openzeppelin/contracts-upgradeable/access/O
 import { PausableUpgradeable } from "@openzeppelin/contracts-upgradeable/utils/PausableUpgradeable.sol";
 import { Initializable } from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 import { UUPSUpgradeable } from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
+import { Address } from "@openzeppelin/contracts/utils/Address.sol";
 import { SafeCast } from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import { IRouter } from "../IRouter.sol";
-import { ValidatorSet } from "../libraries/ValidatorSet.sol";
+import { Gear } from "../libraries/Gear.sol";
+import { RouterItems } from "./RouterItems.sol";
 import { RouterStorage } from "./RouterStorage.sol";
 
 /// @title What the owner may do, and when
@@ -18,10 +20,15 @@ abstract contract RouterGovernance is
     OwnableUpgradeable,
     PausableUpgradeable,
     UUPSUpgradeable,
-    RouterStorage
+    RouterStorage,
+    IRouter
 {
     /// @notice The least delay of a replacement, in seconds.
     uint48 public constant MIN_UPGRADE_DELAY = 1 hours;
+
+    /// @notice What applies outbox items. It is part of this code, in a contract of its own because of EIP-170: made
+    /// by the constructor, and replaced with the Router's code only.
+    RouterItems public immutable ITEMS = new RouterItems();
 
     /// @notice Halts messages, top-ups, claims, code requests and batches.
     function pause() external onlyOwner {
@@ -76,11 +83,11 @@ abstract contract RouterGovernance is
     /// @notice Replaces a validator set that is too old to sign its own successor.
     /// @param update `abi.encode(uint64 setId, address[] validators, uint64[] weights)`, as in a batch.
     function recoverValidatorSet(bytes calldata update) external onlyOwner {
-        Layout storage layout = _layout();
-        if (block.timestamp <= uint256(layout.setSince) + layout.maxStaleness) {
+        Layout storage state = _layout();
+        if (block.timestamp <= uint256(state.setSince) + state.maxStaleness) {
             revert NotScheduled(keccak256("recoverValidatorSet"));
         }
-        _updateSet(update);
+        _applyNow(Gear.SET_UPDATE, update);
     }
 
     /// @notice Sets the price of a code request, in wVARA base units.
@@ -130,20 +137,9 @@ abstract contract RouterGovernance is
         delete _layout().scheduled[change];
     }
 
-    function _storeSet(uint64 newSetId, address[] memory validators, uint64[] memory weights) internal {
-        Layout storage layout = _layout();
-        layout.setPointer = ValidatorSet.store(validators, weights);
-        layout.setId = newSetId;
-        layout.setSince = uint48(block.timestamp);
-        emit ValidatorsCommittedForEra(newSetId);
-    }
-
-    function _updateSet(bytes calldata update) internal {
-        (uint64 newSetId, address[] memory validators, uint64[] memory weights) =
-            abi.decode(update, (uint64, address[], uint64[]));
-        uint64 current = _layout().setId;
-        if (newSetId <= current) revert InvalidSet(current + 1, newSetId);
-        _storeSet(newSetId, validators, weights);
+    /// @dev Applies an outbox item, or reverts for the item's reason.
+    function _applyNow(uint8 kind, bytes memory data) internal {
+        Address.functionDelegateCall(address(ITEMS), abi.encodeCall(RouterItems.applyItem, (kind, data)));
     }
 
     function _authorizeUpgrade(address newImplementation) internal override onlyOwner {

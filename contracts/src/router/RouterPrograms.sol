@@ -124,12 +124,12 @@ abstract contract RouterPrograms is RouterCodes {
         whenNotPaused
         returns (address program)
     {
-        Layout storage layout = _layout();
-        if (layout.codes[codeId].state != Gear.CodeState.Validated) revert CodeNotValidated();
+        Layout storage state = _layout();
+        if (state.codes[codeId].state != Gear.CodeState.Validated) revert CodeNotValidated();
         bytes32 own = _salt(msg.sender, codeId, salt);
         program = isSmall ? address(new MirrorProxySmall{ salt: own }()) : address(new MirrorProxy{ salt: own }());
-        layout.programs[program] = codeId;
-        layout.programsCount += 1;
+        state.programs[program] = codeId;
+        state.programsCount += 1;
         address initializer = overrideInitializer == address(0) ? msg.sender : overrideInitializer;
         IMirror(program).initialize(initializer, abiInterface, isSmall);
         emit ProgramCreated(program, codeId);

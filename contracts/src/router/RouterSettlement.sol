@@ -6,6 +6,7 @@ import { IMirror } from "../IMirror.sol";
 import { Ancestry } from "../libraries/Ancestry.sol";
 import { Gear } from "../libraries/Gear.sol";
 import { ValidatorSet } from "../libraries/ValidatorSet.sol";
+import { RouterItems } from "./RouterItems.sol";
 import { RouterPrograms } from "./RouterPrograms.sol";
 
 /// @title Settlement: batches that a quorum signed
@@ -24,7 +25,7 @@ abstract contract RouterSettlement is RouterPrograms, ReentrancyGuardTransient {
         uint64 outboxStart = _layout().lastBatch.outboxEnd;
         _note(batch, digest);
         _takeBack(batch.transitions);
-        _apply(batch.transitions);
+        _apply(batch);
         for (uint256 i = 0; i < batch.outbox.length; ++i) {
             _applyItem(outboxStart + uint64(i), batch.outbox[i]);
         }
@@ -53,36 +54,20 @@ abstract contract RouterSettlement is RouterPrograms, ReentrancyGuardTransient {
         return _layout().lastBatch;
     }
 
-    /// @notice Applies an outbox item; only this contract itself, so that a failure can be caught.
-    function applyItem(uint8 kind, bytes calldata data) external {
-        if (msg.sender != address(this)) revert OnlySelf();
-        if (kind == Gear.CODE_RESULT) {
-            (bytes32 codeId, bytes32 requestId, bool valid) = abi.decode(data, (bytes32, bytes32, bool));
-            if (!_applyCodeResult(codeId, requestId, valid)) revert CodeNotValidated();
-        } else if (kind == Gear.SET_UPDATE) {
-            _updateSet(data);
-        } else if (kind == Gear.PARAMETER_CHANGE) {
-            (bytes32 key, uint256 value) = abi.decode(data, (bytes32, uint256));
-            _setParameter(key, value);
-        } else {
-            revert UnknownItem(kind);
-        }
-    }
-
     function _verify(Gear.Batch calldata batch, bytes calldata signers, bytes calldata signatures)
         private
         view
         returns (bytes32 digest)
     {
-        Layout storage layout = _layout();
-        Gear.AppliedBatch storage last = layout.lastBatch;
-        if (batch.genesis != layout.chainGenesis) revert InvalidGenesis();
+        Layout storage state = _layout();
+        Gear.AppliedBatch storage last = state.lastBatch;
+        if (batch.genesis != state.chainGenesis) revert InvalidGenesis();
         if (batch.nonce != last.nonce + 1) revert InvalidNonce(last.nonce + 1, batch.nonce);
         if (batch.parent != last.digest) revert InvalidParent(last.digest, batch.parent);
-        if (batch.setId != layout.setId) revert InvalidSet(layout.setId, batch.setId);
+        if (batch.setId != state.setId) revert InvalidSet(state.setId, batch.setId);
         if (block.timestamp > batch.expiry) revert BatchExpired(batch.expiry);
-        if (block.timestamp > uint256(layout.setSince) + layout.maxStaleness) {
-            revert ValidatorSetStale(layout.setSince);
+        if (block.timestamp > uint256(state.setSince) + state.maxStaleness) {
+            revert ValidatorSetStale(state.setSince);
         }
         if (batch.anchorNumber < last.anchorNumber) revert AnchorBackwards(last.anchorNumber, batch.anchorNumber);
         if (batch.lastRound < last.lastRound) revert RoundBackwards(last.lastRound, batch.lastRound);
@@ -90,25 +75,25 @@ abstract contract RouterSettlement is RouterPrograms, ReentrancyGuardTransient {
         if (batch.outboxEnd != cursor) revert InvalidOutboxCursor(cursor, batch.outboxEnd);
         Ancestry.requireAncestor(batch.anchorNumber, batch.anchorHash);
         digest = batchDigest(batch);
-        ValidatorSet.requireQuorum(layout.setPointer, digest, signers, signatures);
+        ValidatorSet.requireQuorum(state.setPointer, digest, signers, signatures);
         _requireConserved(batch.transitions);
     }
 
     /// @dev The second wall: whatever validators signed, no program gives more than it has, and nothing comes from
     /// nowhere.
     function _requireConserved(Gear.StateTransition[] calldata transitions) private view {
-        Layout storage layout = _layout();
+        Layout storage state = _layout();
         int256 sum = 0;
         address previous = address(0);
         for (uint256 i = 0; i < transitions.length; ++i) {
             Gear.StateTransition calldata transition = transitions[i];
             if (transition.actorId <= previous) revert TransitionsNotSorted(i);
             previous = transition.actorId;
-            if (layout.programs[transition.actorId] == bytes32(0)) revert UnknownProgram();
+            if (state.programs[transition.actorId] == bytes32(0)) revert UnknownProgram();
             sum += transition.netTransfer;
             int256 received = int256(uint256(transition.valueToReceive));
             if (transition.valueToReceiveNegativeSign) received = -received;
-            if (int256(layout.custody[transition.actorId]) + transition.netTransfer - received < 0) {
+            if (int256(state.custody[transition.actorId]) + transition.netTransfer - received < 0) {
                 revert ValueNotConserved();
             }
         }
@@ -139,62 +124,71 @@ abstract contract RouterSettlement is RouterPrograms, ReentrancyGuardTransient {
         }
     }
 
-    function _apply(Gear.StateTransition[] calldata transitions) private {
-        Layout storage layout = _layout();
-        uint256 stipend = layout.callbackStipend;
+    function _apply(Gear.Batch calldata batch) private {
+        Gear.StateTransition[] calldata transitions = batch.transitions;
+        Layout storage state = _layout();
+        uint256 stipend = state.callbackStipend;
+        // Encoders write transitions in order, and behind them the outbox: what follows a transition is not its own.
+        uint256 end;
+        {
+            Gear.OutboxItem[] calldata outbox = batch.outbox;
+            assembly ("memory-safe") {
+                end := sub(outbox.offset, 0x20)
+            }
+        }
         for (uint256 i = 0; i < transitions.length; ++i) {
             Gear.StateTransition calldata transition = transitions[i];
             uint256 received = transition.valueToReceiveNegativeSign ? 0 : transition.valueToReceive;
             if (received != 0 || transition.netTransfer != 0) {
-                uint256 held = layout.custody[transition.actorId];
-                layout.custody[transition.actorId] = uint256(int256(held) + transition.netTransfer - int256(received));
+                uint256 held = state.custody[transition.actorId];
+                state.custody[transition.actorId] = uint256(int256(held) + transition.netTransfer - int256(received));
             }
-            IMirror(transition.actorId).performStateTransition{ value: received }(transition, stipend);
+            Gear.StateTransition calldata next = transition;
+            if (i + 1 < transitions.length) next = transitions[i + 1];
+            _perform(transition, next, end, received, stipend);
+        }
+    }
+
+    /// @dev Calls the Mirror with the transition's own bytes, which `Gear.transitionHash` has checked: decoding and
+    /// encoding a hundred messages would cost more than hashing them. The Mirror decodes them, so a submitter who
+    /// leaves out bytes gets a revert.
+    function _perform(
+        Gear.StateTransition calldata transition,
+        Gear.StateTransition calldata next,
+        uint256 end,
+        uint256 received,
+        uint256 stipend
+    ) private {
+        address program = transition.actorId;
+        bytes4 selector = IMirror.performStateTransition.selector;
+        assembly ("memory-safe") {
+            // In any other order than encoders' all that is left of the calldata goes along.
+            if gt(next, transition) { end := next }
+            if iszero(gt(end, transition)) { end := calldatasize() }
+            let size := sub(end, transition)
+            let data := mload(0x40)
+            mstore(data, selector)
+            mstore(add(data, 0x04), 0x40)
+            mstore(add(data, 0x24), stipend)
+            calldatacopy(add(data, 0x44), transition, size)
+            if iszero(call(gas(), program, received, data, add(0x44, size), 0, 0)) {
+                returndatacopy(data, 0, returndatasize())
+                revert(data, returndatasize())
+            }
         }
     }
 
     function _applyItem(uint64 index, Gear.OutboxItem calldata item) private {
-        if (gasleft() < ITEM_RESERVE * 2) revert IMirror.InsufficientGasForCallbacks(ITEM_RESERVE * 2);
         uint256 before = gasleft();
-        try this.applyItem{ gas: before - ITEM_RESERVE }(item.kind, item.data) { }
-        catch (bytes memory reason) {
-            // An empty reason is what running out of gas looks like: the submitter must not decide that.
-            if (reason.length == 0 && gasleft() < before / 32 + ITEM_RESERVE) {
-                revert IMirror.InsufficientGasForCallbacks(before * 2);
-            }
-            emit OutboxItemSkipped(index, item.kind, reason);
+        if (before < ITEM_RESERVE * 2) revert IMirror.InsufficientGasForCallbacks(ITEM_RESERVE * 2);
+        (bool success, bytes memory reason) = address(ITEMS).delegatecall{ gas: before - ITEM_RESERVE }(
+            abi.encodeCall(RouterItems.applyItem, (item.kind, item.data))
+        );
+        if (success) return;
+        // An empty reason is what running out of gas looks like: the submitter must not decide that.
+        if (reason.length == 0 && gasleft() < before / 32 + ITEM_RESERVE) {
+            revert IMirror.InsufficientGasForCallbacks(before * 2);
         }
-    }
-
-    function _setParameter(bytes32 key, uint256 value) private {
-        Layout storage layout = _layout();
-        if (key == keccak256("requestCodeValidationBaseFee")) {
-            layout.baseFee = _narrow128(value);
-        } else if (key == keccak256("requestCodeValidationExtraFee")) {
-            layout.extraFee = _narrow128(value);
-        } else if (key == keccak256("callbackStipend")) {
-            layout.callbackStipend = uint32(_bounded(value, 5_000_000));
-        } else if (key == keccak256("maxStaleness")) {
-            layout.maxStaleness = uint48(_bounded(value, 3650 days));
-        } else if (key == keccak256("computeThreshold")) {
-            layout.computeThreshold = uint64(_bounded(value, type(uint64).max));
-        } else if (key == keccak256("wvaraPerSecond")) {
-            layout.wvaraPerSecond = _narrow128(value);
-        } else {
-            revert UnknownParameter(key);
-        }
-        emit ParameterChanged(key, value);
-        if (key == keccak256("computeThreshold") || key == keccak256("wvaraPerSecond")) {
-            emit ComputationSettingsChanged(layout.computeThreshold, layout.wvaraPerSecond);
-        }
-    }
-
-    function _narrow128(uint256 value) private pure returns (uint128) {
-        return uint128(_bounded(value, type(uint128).max));
-    }
-
-    function _bounded(uint256 value, uint256 most) private pure returns (uint256) {
-        if (value > most) revert ParameterOutOfRange(value, most);
-        return value;
+        emit OutboxItemSkipped(index, item.kind, reason);
     }
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity ^0.8.30;
 
-import { IRouter } from "../IRouter.sol";
 import { Gear } from "../libraries/Gear.sol";
 
 /// @title The Router's state, in one ERC-7201 namespace, so that upgrades cannot shift it
-abstract contract RouterStorage is IRouter {
+abstract contract RouterStorage {
     struct Code {
         Gear.CodeState state;
         /// Requests that validators have not answered.
@@ -50,10 +49,10 @@ abstract contract RouterStorage is IRouter {
     // keccak256(abi.encode(uint256(keccak256("gear.exe.router")) - 1)) & ~bytes32(uint256(0xff))
     bytes32 private constant LOCATION = 0xd2412ba14c1619600eca9940b3de47668c8be2f8b47845676e85d128c18a6600;
 
-    function _layout() internal pure returns (Layout storage layout) {
+    function _layout() internal pure returns (Layout storage state) {
         bytes32 location = LOCATION;
         assembly {
-            layout.slot := location
+            state.slot := location
         }
     }
 }

@@ -107,12 +107,12 @@ abstract contract RouterFixture {
         transition.actorId = program;
         transition.newStateHash = keccak256(abi.encode("state", batch.nonce, program));
         Gear.StateTransition[] memory list = new Gear.StateTransition[](batch.transitions.length + 1);
-        uint256 at = 0;
+        uint256 place = 0;
         for (uint256 i = 0; i < batch.transitions.length; ++i) {
-            if (at == i && batch.transitions[i].actorId > program) list[at++] = transition;
-            list[at++] = batch.transitions[i];
+            if (place == i && batch.transitions[i].actorId > program) list[place++] = transition;
+            list[place++] = batch.transitions[i];
         }
-        if (at < list.length) list[at] = transition;
+        if (place < list.length) list[place] = transition;
         batch.transitions = list;
     }
 
@@ -201,6 +201,26 @@ abstract contract RouterFixture {
     function initMessage(Mirror mirror) internal returns (bytes32) {
         vm.prank(user);
         return mirror.sendMessage("init", false);
+    }
+
+    /// @dev An approval (ERC-2612) by the holder of `key`, without a transaction of its own.
+    function signPermit(uint256 key, address spender, uint256 value, uint256 deadline)
+        internal
+        view
+        returns (uint8 v, bytes32 r, bytes32 s)
+    {
+        address holder = vm.addr(key);
+        bytes32 structHash = keccak256(
+            abi.encode(
+                keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"),
+                holder,
+                spender,
+                value,
+                vara.nonces(holder),
+                deadline
+            )
+        );
+        return vm.sign(key, keccak256(abi.encodePacked(hex"1901", vara.DOMAIN_SEPARATOR(), structHash)));
     }
 
     function count(Vm.Log[] memory logs, bytes32 topic) internal pure returns (uint256 found) {
