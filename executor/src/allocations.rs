@@ -1,0 +1,84 @@
+//! Which WASM pages a program has allocated.
+
+use crate::state::Allocations;
+
+/// Takes the first interval of `count` free pages in `[first, limit)`.
+pub(crate) fn allocate(taken: &mut Allocations, first: u32, limit: u32, count: u32) -> Option<u32> {
+    if count == 0 {
+        return Some(first);
+    }
+    let mut start = first;
+    for (from, to) in taken.iter() {
+        if from.checked_sub(start).is_some_and(|gap| gap >= count) {
+            break;
+        }
+        start = start.max(to.saturating_add(1));
+    }
+    let end = start.checked_add(count)?;
+    if end > limit {
+        return None;
+    }
+    insert(taken, start, end - 1);
+    Some(start)
+}
+
+fn insert(taken: &mut Allocations, mut from: u32, mut to: u32) {
+    if let Some((before, end)) = taken.range(..from).next_back().map(|(a, b)| (*a, *b))
+        && end + 1 == from
+    {
+        taken.remove(&before);
+        from = before;
+    }
+    if let Some(end) = taken.remove(&(to + 1)) {
+        to = end;
+    }
+    taken.insert(from, to);
+}
+
+/// Frees what is allocated of `[from, to]`.
+pub(crate) fn release(taken: &mut Allocations, from: u32, to: u32) {
+    let hit: Vec<_> = taken
+        .range(..=to)
+        .filter(|(_, end)| **end >= from)
+        .map(|(a, b)| (*a, *b))
+        .collect();
+    for (start, end) in hit {
+        taken.remove(&start);
+        if start < from {
+            taken.insert(start, from - 1);
+        }
+        if end > to {
+            taken.insert(to + 1, end);
+        }
+    }
+}
+
+/// Whether a page is allocated.
+pub(crate) fn contains(taken: &Allocations, page: u32) -> bool {
+    taken
+        .range(..=page)
+        .next_back()
+        .is_some_and(|(_, end)| *end >= page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_fit_joins_and_splits() {
+        let mut taken = Allocations::new();
+        assert_eq!(allocate(&mut taken, 2, 10, 3), Some(2));
+        assert_eq!(allocate(&mut taken, 2, 10, 2), Some(5));
+        assert_eq!(taken, Allocations::from([(2, 6)]));
+        release(&mut taken, 3, 4);
+        release(&mut taken, 3, 4);
+        assert_eq!(taken, Allocations::from([(2, 2), (5, 6)]));
+        assert_eq!(allocate(&mut taken, 2, 10, 3), Some(7));
+        assert_eq!(allocate(&mut taken, 2, 10, 2), Some(3));
+        assert_eq!(allocate(&mut taken, 2, 10, 1), None);
+        assert_eq!(allocate(&mut taken, 2, 10, 0), Some(2));
+        assert_eq!(allocate(&mut taken, 2, 10, u32::MAX), None);
+        assert!(contains(&taken, 9) && !contains(&taken, 1));
+    }
+}

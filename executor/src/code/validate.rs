@@ -1,0 +1,367 @@
+//! The rules for code, checked before anything is compiled: what is refused is refused with its reason.
+//!
+//! Accepted is what the existing network accepts: WebAssembly 1.0 with sign extension and without floats, the memory
+//! and system calls imported from `env`, entry points exported. Everything whose cost would not be proportional to its
+//! gas, and everything whose result could differ between machines, is refused.
+
+use super::complexity::Complexity;
+use crate::{CodeError, state::PAGE_SIZE};
+use std::collections::{BTreeMap, BTreeSet};
+use wasmparser::{
+    ConstExpr, DataKind, ExternalKind, FuncType, FunctionBody, GlobalSectionReader, Import,
+    Operator, Parser, Payload, TypeRef, ValType, WasmFeatures,
+};
+
+/// Longest code in bytes.
+pub const MAX_CODE_LENGTH: usize = 524_288;
+/// Longest function in bytes: the time that a compiler needs grows faster than a function.
+pub const MAX_FUNCTION_LENGTH: usize = 131_072;
+/// Most WASM pages of static memory.
+pub const MAX_STATIC_PAGES: u32 = 32_768;
+const MAX_DATA_SEGMENTS: u32 = 1024;
+const MAX_GLOBALS: u32 = 256;
+const MAX_LOCALS: u32 = 1024;
+const MAX_TABLE: u64 = 4096;
+const MAX_BR_TABLE: u32 = 256;
+const MAX_PARAMETERS: usize = 128;
+const MAX_TYPE_SECTION: usize = 20_480;
+const ENTRIES: [&str; 6] = [
+    "init",
+    "handle",
+    "handle_reply",
+    "handle_signal",
+    "state",
+    "metahash",
+];
+
+/// Name and number of `i32` parameters of every system call; those of [`RETURNING`] return an `i32`.
+pub(crate) const SYSCALLS: &[(&str, usize)] = &[
+    ("alloc", 1),
+    ("free", 1),
+    ("free_range", 2),
+    ("gr_env_vars", 2),
+    ("gr_block_height", 1),
+    ("gr_block_timestamp", 1),
+    ("gr_gas_available", 1),
+    ("gr_message_id", 1),
+    ("gr_program_id", 1),
+    ("gr_source", 1),
+    ("gr_value", 1),
+    ("gr_value_available", 1),
+    ("gr_size", 1),
+    ("gr_read", 4),
+    ("gr_reply_to", 1),
+    ("gr_reply_code", 1),
+    ("gr_send", 5),
+    ("gr_send_input", 5),
+    ("gr_send_init", 1),
+    ("gr_send_push", 4),
+    ("gr_send_push_input", 4),
+    ("gr_send_commit", 4),
+    ("gr_reply", 4),
+    ("gr_reply_input", 4),
+    ("gr_reply_push", 3),
+    ("gr_reply_push_input", 3),
+    ("gr_reply_commit", 2),
+    ("gr_wait_for", 1),
+    ("gr_wait_up_to", 1),
+    ("gr_wake", 3),
+    ("gr_exit", 1),
+    ("gr_leave", 0),
+    ("gr_panic", 2),
+    ("gr_oom_panic", 0),
+    ("gr_debug", 2),
+];
+const RETURNING: [&str; 3] = ["alloc", "free", "free_range"];
+
+/// What execution needs to know of a code.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts {
+    /// WASM pages that a program starts with.
+    pub(crate) static_pages: u32,
+    /// WASM pages that the module itself declares as its most.
+    pub(crate) max_pages: Option<u32>,
+    /// Where the stack ends and what is kept begins, in bytes.
+    pub(crate) stack_end: u32,
+    /// The entry points there are.
+    pub(crate) entries: BTreeSet<String>,
+    /// The Gear pages that data segments reach, as they are when a program starts.
+    pub(crate) image: BTreeMap<u32, Box<[u8]>>,
+}
+
+pub(super) fn malformed(error: impl std::fmt::Display) -> CodeError {
+    CodeError::Malformed(error.to_string())
+}
+
+/// The value of `i32.const`, if the expression is just that.
+fn constant(expression: &ConstExpr<'_>) -> Option<u32> {
+    let mut reader = expression.get_operators_reader();
+    match (reader.read(), reader.read()) {
+        (Ok(Operator::I32Const { value }), Ok(Operator::End)) => Some(value as u32),
+        _ => None,
+    }
+}
+
+/// The contents of a custom section of `wasm`.
+pub(crate) fn custom_section(wasm: &[u8], name: &str) -> Option<Vec<u8>> {
+    Parser::new(0)
+        .parse_all(wasm)
+        .filter_map(Result::ok)
+        .find_map(|payload| match payload {
+            Payload::CustomSection(section) if section.name() == name => {
+                Some(section.data().to_vec())
+            }
+            _ => None,
+        })
+}
+
+/// Checks every rule for code.
+pub(crate) fn validate(wasm: &[u8]) -> Result<Facts, CodeError> {
+    if wasm.len() > MAX_CODE_LENGTH {
+        return Err(CodeError::TooLong {
+            length: wasm.len(),
+            limit: MAX_CODE_LENGTH,
+        });
+    }
+    let features = WasmFeatures::MUTABLE_GLOBAL | WasmFeatures::SIGN_EXTENSION;
+    wasmparser::Validator::new_with_features(features)
+        .validate_all(wasm)
+        .map_err(malformed)?;
+    let mut checks = Checks::default();
+    for payload in Parser::new(0).parse_all(wasm) {
+        checks.payload(payload.map_err(malformed)?)?;
+    }
+    checks.finish()
+}
+
+/// What has been seen of a module.
+#[derive(Default)]
+struct Checks<'a> {
+    facts: Facts,
+    types: Vec<FuncType>,
+    /// Types of the functions, imported ones first.
+    functions: Vec<u32>,
+    imported_functions: u32,
+    memory: bool,
+    seen: BTreeSet<String>,
+    /// Whether each global is mutable, and its constant.
+    globals: Vec<(bool, Option<u32>)>,
+    stack_end: Option<u32>,
+    segments: Vec<(u32, &'a [u8])>,
+    complexity: Complexity,
+}
+
+impl<'a> Checks<'a> {
+    fn payload(&mut self, payload: Payload<'a>) -> Result<(), CodeError> {
+        match payload {
+            Payload::TypeSection(reader) => {
+                if reader.range().len() > MAX_TYPE_SECTION {
+                    let limit = MAX_TYPE_SECTION as u64;
+                    return Err(CodeError::Limit("bytes of the type section", limit));
+                }
+                for ty in reader.into_iter_err_on_gc_types() {
+                    let ty = ty.map_err(malformed)?;
+                    if ty.params().len() + ty.results().len() > MAX_PARAMETERS {
+                        let limit = MAX_PARAMETERS as u64;
+                        return Err(CodeError::Limit("parameters of a function", limit));
+                    }
+                    self.types.push(ty);
+                }
+            }
+            Payload::ImportSection(reader) => {
+                for import in reader {
+                    self.import(&import.map_err(malformed)?)?;
+                }
+            }
+            Payload::FunctionSection(reader) => {
+                for index in reader {
+                    self.functions.push(index.map_err(malformed)?);
+                }
+            }
+            Payload::MemorySection(reader) if reader.count() > 0 => {
+                return Err(CodeError::OwnMemory);
+            }
+            Payload::StartSection { .. } => return Err(CodeError::StartSection),
+            Payload::GlobalSection(reader) => self.globals(reader)?,
+            Payload::TableSection(reader) => {
+                for table in reader {
+                    if table.map_err(malformed)?.ty.initial > MAX_TABLE {
+                        return Err(CodeError::Limit("entries of a table", MAX_TABLE));
+                    }
+                }
+            }
+            Payload::ExportSection(reader) => {
+                for export in reader {
+                    let export = export.map_err(malformed)?;
+                    self.export(export.name, export.kind, export.index)?;
+                }
+            }
+            Payload::DataSection(reader) => {
+                if reader.count() > MAX_DATA_SEGMENTS {
+                    return Err(CodeError::Limit("data segments", MAX_DATA_SEGMENTS.into()));
+                }
+                for segment in reader {
+                    let segment = segment.map_err(malformed)?;
+                    let DataKind::Active { offset_expr, .. } = segment.kind else {
+                        return Err(CodeError::DataSegment);
+                    };
+                    let offset = constant(&offset_expr).ok_or(CodeError::DataSegment)?;
+                    self.segments.push((offset, segment.data));
+                }
+            }
+            Payload::CodeSectionEntry(body) => {
+                function(&body)?;
+                self.complexity.add(&body)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn import(&mut self, import: &Import<'_>) -> Result<(), CodeError> {
+        let name = import.name;
+        if import.module != "env" {
+            return Err(CodeError::ImportModule(import.module.into()));
+        }
+        match import.ty {
+            TypeRef::Memory(ty) => {
+                self.memory = true;
+                self.facts.static_pages = u32::try_from(ty.initial).unwrap_or(u32::MAX);
+                self.facts.max_pages = ty.maximum.and_then(|most| u32::try_from(most).ok());
+                if self.facts.static_pages > MAX_STATIC_PAGES {
+                    let limit = MAX_STATIC_PAGES.into();
+                    return Err(CodeError::Limit("pages of static memory", limit));
+                }
+            }
+            TypeRef::Func(index) => {
+                self.imported_functions += 1;
+                self.functions.push(index);
+                let Some((_, count)) = SYSCALLS.iter().find(|(known, _)| *known == name) else {
+                    return Err(CodeError::UnknownImport(name.into()));
+                };
+                let results: &[ValType] = if RETURNING.contains(&name) {
+                    &[ValType::I32]
+                } else {
+                    &[]
+                };
+                let fits = self.types.get(index as usize).is_some_and(|ty| {
+                    ty.params().len() == *count
+                        && ty.params().iter().all(|param| *param == ValType::I32)
+                        && ty.results() == results
+                });
+                if !fits {
+                    return Err(CodeError::ImportSignature(name.into()));
+                }
+                if !self.seen.insert(name.into()) {
+                    return Err(CodeError::DuplicateImport(name.into()));
+                }
+            }
+            _ => return Err(CodeError::ImportKind(name.into())),
+        }
+        Ok(())
+    }
+
+    fn globals(&mut self, reader: GlobalSectionReader<'_>) -> Result<(), CodeError> {
+        if reader.count() > MAX_GLOBALS {
+            return Err(CodeError::Limit("globals", MAX_GLOBALS.into()));
+        }
+        for global in reader {
+            let global = global.map_err(malformed)?;
+            self.globals
+                .push((global.ty.mutable, constant(&global.init_expr)));
+        }
+        Ok(())
+    }
+
+    fn export(&mut self, name: &str, kind: ExternalKind, index: u32) -> Result<(), CodeError> {
+        match kind {
+            ExternalKind::Func => {
+                if !ENTRIES.contains(&name) {
+                    return Err(CodeError::ExcessExport(name.into()));
+                }
+                if index < self.imported_functions {
+                    return Err(CodeError::ReexportedImport(name.into()));
+                }
+                let ty = self.functions.get(index as usize);
+                let fits = ty
+                    .and_then(|ty| self.types.get(*ty as usize))
+                    .is_some_and(|ty| ty.params().is_empty() && ty.results().is_empty());
+                if !fits {
+                    return Err(CodeError::EntrySignature(name.into()));
+                }
+                self.facts.entries.insert(name.into());
+            }
+            ExternalKind::Global => match self.globals.get(index as usize) {
+                Some((true, _)) => return Err(CodeError::MutableGlobalExport(name.into())),
+                Some((_, value)) if name == "__gear_stack_end" => {
+                    self.stack_end = Some(value.ok_or(CodeError::StackEnd)?);
+                }
+                _ => {}
+            },
+            // Dropped when the module is instrumented.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Facts, CodeError> {
+        if !self.memory {
+            return Err(CodeError::NoMemory);
+        }
+        if !self.facts.entries.contains("init") && !self.facts.entries.contains("handle") {
+            return Err(CodeError::NoEntry);
+        }
+        let static_bytes = u64::from(self.facts.static_pages) << 16;
+        let stack_end = self.stack_end.unwrap_or(0);
+        if !stack_end.is_multiple_of(65_536) || u64::from(stack_end) > static_bytes {
+            return Err(CodeError::StackEnd);
+        }
+        self.facts.stack_end = stack_end;
+        for (offset, data) in &self.segments {
+            let end = u64::from(*offset) + data.len() as u64;
+            if *offset < stack_end || end > static_bytes {
+                return Err(CodeError::DataSegment);
+            }
+            paint(&mut self.facts.image, *offset as usize, data);
+        }
+        Ok(self.facts)
+    }
+}
+
+/// Writes a data segment into the pages that it reaches.
+fn paint(image: &mut BTreeMap<u32, Box<[u8]>>, mut offset: usize, mut data: &[u8]) {
+    while !data.is_empty() {
+        let (page, from) = (offset / PAGE_SIZE, offset % PAGE_SIZE);
+        let (here, rest) = data.split_at(data.len().min(PAGE_SIZE - from));
+        let bytes = image
+            .entry(page as u32)
+            .or_insert_with(|| vec![0; PAGE_SIZE].into());
+        bytes[from..from + here.len()].copy_from_slice(here);
+        offset += here.len();
+        data = rest;
+    }
+}
+
+fn function(body: &FunctionBody<'_>) -> Result<(), CodeError> {
+    if body.range().len() > MAX_FUNCTION_LENGTH {
+        let limit = MAX_FUNCTION_LENGTH as u64;
+        return Err(CodeError::Limit("bytes of a function", limit));
+    }
+    let mut locals = 0u32;
+    for local in body.get_locals_reader().map_err(malformed)? {
+        locals = locals.saturating_add(local.map_err(malformed)?.0);
+    }
+    if locals > MAX_LOCALS {
+        return Err(CodeError::Limit("locals of a function", MAX_LOCALS.into()));
+    }
+    for operator in body.get_operators_reader().map_err(malformed)? {
+        match operator.map_err(malformed)? {
+            Operator::MemoryGrow { .. } => return Err(CodeError::MemoryGrow),
+            Operator::BrTable { targets } if targets.len() > MAX_BR_TABLE => {
+                return Err(CodeError::Limit("targets of br_table", MAX_BR_TABLE.into()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

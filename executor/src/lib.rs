@@ -1,0 +1,276 @@
+//! The parallel Gear executor: it validates and compiles codes, runs the rounds of the chain, and keeps the state of
+//! programs. It knows neither Substrate nor Ethereum.
+//!
+//! A round is a pure function of a base state and an input ([`Executor::execute_round`]): the same input gives the same
+//! roots, receipts, gas and order on every machine, with any number of threads, the first time and the tenth. Data flow:
+//! `code` takes WASM in; `round` takes events and messages in, has `run` run them, and makes transitions and receipts;
+//! `state` keeps everything by content; `query` answers readers.
+
+mod allocations;
+mod code;
+mod error;
+pub mod gas;
+mod query;
+mod round;
+mod run;
+pub mod state;
+mod stats;
+mod syscalls;
+
+pub use code::{MAX_CODE_LENGTH, MAX_FUNCTION_LENGTH, MAX_STATIC_PAGES};
+pub use error::{CodeError, OpenError, QueryError, RoundError, StoreError};
+pub use query::{Query, QueryContext, QueryReply};
+pub use stats::ExecutorStats;
+
+use code::Codes;
+use codec::{Decode, Encode};
+use gear_exe_primitives::{
+    ActorId, CodeId, H256,
+    hashing::blake2b256,
+    round::{RoundInput, RoundOutcome},
+};
+use parking_lot::Mutex;
+use state::{
+    ProgramRecord, ProgramState,
+    root::Root,
+    store::{Content, Disk, Entry, Table},
+};
+use stats::Counters;
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
+
+/// The version of the executor's behaviour that this crate implements: [`ExecutionParameters::executor_version`].
+///
+/// [`ExecutionParameters::executor_version`]: gear_exe_primitives::round::ExecutionParameters::executor_version
+pub const EXECUTOR_VERSION: u32 = 1;
+
+/// How to open an executor.
+#[derive(Clone, Debug, Default)]
+pub struct ExecutorConfig {
+    /// File of the store; nothing keeps it in memory.
+    pub path: Option<PathBuf>,
+    /// Threads that run programs; zero takes one for each core. The result does not depend on it.
+    pub threads: usize,
+}
+
+/// The executor. It may be shared between threads; rounds are executed one at a time.
+pub struct Executor {
+    inner: Inner,
+}
+
+struct Inner {
+    disk: Arc<Disk>,
+    codes: Codes,
+    stats: Arc<Counters>,
+    /// Held while a round is executed and stored.
+    round: Mutex<()>,
+    pool: rayon::ThreadPool,
+    /// Readers must not hold up rounds.
+    query_pool: rayon::ThreadPool,
+}
+
+/// An outcome as it is stored.
+#[derive(Encode, Decode)]
+struct StoredOutcome {
+    /// Hash of base and input.
+    request: H256,
+    outcome: RoundOutcome,
+}
+
+fn pool(name: &'static str, threads: usize) -> Result<rayon::ThreadPool, OpenError> {
+    Ok(rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .stack_size(code::THREAD_STACK)
+        .thread_name(move |index| format!("{name}-{index}"))
+        .build()?)
+}
+
+impl Executor {
+    /// Opens the store and starts the threads.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] if the store, the compiler or the threads cannot be set up.
+    pub fn open(config: ExecutorConfig) -> Result<Self, OpenError> {
+        let disk = Arc::new(Disk::open(config.path.as_deref())?);
+        let stats = Arc::new(Counters::default());
+        Ok(Self {
+            inner: Inner {
+                codes: Codes::new(disk.clone(), stats.clone())?,
+                disk,
+                stats,
+                round: Mutex::default(),
+                pool: pool("gear-round", config.threads)?,
+                query_pool: pool("gear-query", config.threads)?,
+            },
+        })
+    }
+
+    /// Validates, compiles and stores a code. Adding it again does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError`] says why the code is refused.
+    pub fn add_code(&self, wasm: &[u8]) -> Result<CodeId, CodeError> {
+        self.inner.codes.add(wasm)
+    }
+
+    /// The bytes of an added code.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub fn code(&self, id: CodeId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.codes.wasm(id)
+    }
+
+    /// Executes a round on the state behind `base`, the zero hash for none, and stores what it did in one transaction.
+    /// A round that was executed before is not executed again: its stored outcome is the result.
+    ///
+    /// # Errors
+    ///
+    /// [`RoundError`]; nothing is stored then.
+    pub fn execute_round(
+        &self,
+        base: H256,
+        input: &RoundInput,
+    ) -> Result<RoundOutcome, RoundError> {
+        let _one_at_a_time = self.inner.round.lock();
+        let block = input.block;
+        let request = blake2b256([base.as_bytes(), &input.encode()]);
+        if let Some(stored) = self.stored_outcome(block.hash)? {
+            return if stored.request == request {
+                Ok(stored.outcome)
+            } else {
+                Err(RoundError::Conflict(block.hash))
+            };
+        }
+        let began = Instant::now();
+        let content = Arc::new(Content::new(&self.inner.disk));
+        let scope = round::Scope {
+            codes: &self.inner.codes,
+            content: &content,
+            stats: &self.inner.stats,
+            block,
+            anchor: &input.anchor,
+            parameters: &input.parameters,
+            query: None,
+        };
+        let outcome = self
+            .inner
+            .pool
+            .install(|| round::execute(scope, base, input))?;
+        let added = content.take_added();
+        let stored = StoredOutcome { request, outcome };
+        let encoded = stored.encode();
+        let mut entries: Vec<_> = added
+            .iter()
+            .map(|(hash, bytes)| Entry {
+                table: Table::Content,
+                key: *hash,
+                value: bytes,
+            })
+            .collect();
+        entries.push(Entry {
+            table: Table::Outcomes,
+            key: block.hash,
+            value: &encoded,
+        });
+        self.inner.disk.write(&entries)?;
+
+        let outcome = stored.outcome;
+        let stats = &self.inner.stats;
+        let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        stats.rounds.fetch_add(1, Relaxed);
+        stats.round_nanoseconds.fetch_add(took, Relaxed);
+        tracing::debug!(
+            round = block.number, block = ?block.hash, anchor = input.anchor.number, root = ?outcome.state_root,
+            receipts = outcome.receipts.len(), transitions = outcome.transitions.len(), gas = outcome.gas_burned,
+            work_left = outcome.work_left, starved = outcome.starved.len(), micros = took / 1_000, "round executed"
+        );
+        Ok(outcome)
+    }
+
+    fn stored_outcome(&self, block: H256) -> Result<Option<StoredOutcome>, StoreError> {
+        let stored = self.inner.disk.get(Table::Outcomes, block)?;
+        stored
+            .map(|bytes| {
+                StoredOutcome::decode(&mut bytes.as_slice()).map_err(|_| StoreError::Corrupt(block))
+            })
+            .transpose()
+    }
+
+    /// The stored outcome of a block's round.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub fn outcome(&self, block: H256) -> Result<Option<RoundOutcome>, StoreError> {
+        Ok(self.stored_outcome(block)?.map(|stored| stored.outcome))
+    }
+
+    /// Whether the round of a block was executed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub fn has_outcome(&self, block: H256) -> Result<bool, StoreError> {
+        self.inner.disk.contains(Table::Outcomes, block)
+    }
+
+    /// The programs behind a state root, ordered by id.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the root is not stored.
+    pub fn program_ids(&self, root: H256) -> Result<Vec<ActorId>, StoreError> {
+        let content = Content::new(&self.inner.disk);
+        let root = Root::load(&content, root)?;
+        Ok(root.programs(&content)?.into_keys().collect())
+    }
+
+    /// Code and state hash of a program.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the root is not stored.
+    pub fn program(&self, root: H256, actor: ActorId) -> Result<Option<ProgramRecord>, StoreError> {
+        let content = Content::new(&self.inner.disk);
+        Root::load(&content, root)?.program(&content, actor)
+    }
+
+    /// A program's state by its hash.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it is not stored.
+    pub fn read_state(&self, hash: H256) -> Result<ProgramState, StoreError> {
+        self.read(hash)
+    }
+
+    /// Any object of [`state`] by its hash.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it is not stored or something else.
+    pub fn read<T: Decode>(&self, hash: H256) -> Result<T, StoreError> {
+        Content::new(&self.inner.disk).get(hash)
+    }
+
+    /// Raw bytes by hash: pages and payloads.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if they are not stored.
+    pub fn read_bytes(&self, hash: H256) -> Result<Vec<u8>, StoreError> {
+        Content::new(&self.inner.disk).bytes(hash)
+    }
+
+    /// What this executor has done since it was opened.
+    pub fn stats(&self) -> ExecutorStats {
+        self.inner.stats.read(self.inner.codes.cached())
+    }
+}

@@ -1,0 +1,319 @@
+//! What comes in: events of Router and Mirrors, and native messages. Their value is in the program's custody.
+
+use super::{Round, Work};
+use crate::{
+    RoundError,
+    state::{
+        Dispatch, DispatchKind, MessageDetails, MessageType,
+        account::{Account, Life, put_payload},
+        root::{Outgoing, Task},
+    },
+};
+use gear_exe_primitives::{
+    ActorId, MessageId,
+    ethereum::{EthereumEvent, MirrorEvent, RouterEvent},
+    hashing::keccak256,
+    message::{Receipt, ReplyCode, ReplyDetails},
+    round::NativeMessage,
+    transition::ValueClaim,
+};
+use primitive_types::{H160, H256};
+use std::collections::btree_map::Entry;
+
+/// A message that is put into a queue.
+pub(crate) struct Incoming {
+    pub(crate) id: MessageId,
+    pub(crate) source: ActorId,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) value: u128,
+    /// Its reply calls the source back.
+    pub(crate) call: bool,
+    pub(crate) message_type: MessageType,
+}
+
+/// Longest way from heir to heir of programs that have exited.
+const MAX_HEIRS: usize = 16;
+
+impl Round<'_> {
+    pub(super) fn event(&mut self, event: &EthereumEvent) -> Result<(), RoundError> {
+        let (actor, event) = match event {
+            EthereumEvent::Router(RouterEvent::ProgramCreated { actor_id, code_id }) => {
+                if !self.find(*actor_id)? {
+                    self.absent.remove(actor_id);
+                    let account = Account::new(*code_id);
+                    self.programs
+                        .insert(*actor_id, Work::new(account, *actor_id, H256::zero()));
+                    tracing::info!(program = %actor_id, code = %code_id, "program created");
+                }
+                return Ok(());
+            }
+            EthereumEvent::Router(_) => return Ok(()),
+            EthereumEvent::Mirror { actor_id, event } => (*actor_id, event),
+        };
+        if !self.find(actor)? {
+            tracing::warn!(program = %actor, "an event of an unknown program is ignored");
+            return Ok(());
+        }
+        self.mirror_event(actor, event)
+    }
+
+    fn mirror_event(&mut self, actor: ActorId, event: &MirrorEvent) -> Result<(), RoundError> {
+        match event {
+            MirrorEvent::OwnedBalanceTopUpRequested { value } => self.give(actor, *value),
+            MirrorEvent::ExecutableBalanceTopUpRequested { value } => {
+                if let Some(work) = self.work(actor)? {
+                    let balance = &mut work.account.executable_balance;
+                    *balance = balance.saturating_add(*value);
+                    tracing::debug!(program = %actor, value, balance = *balance, "executable balance topped up");
+                }
+                Ok(())
+            }
+            MirrorEvent::MessageQueueingRequested {
+                id,
+                source,
+                payload,
+                value,
+                call_reply,
+            } => {
+                let kind = match self.programs.get(&actor) {
+                    Some(work) if awaits_init(&work.account) => DispatchKind::Init,
+                    _ => DispatchKind::Handle,
+                };
+                let incoming = Incoming {
+                    id: *id,
+                    source: (*source).into(),
+                    payload: payload.clone(),
+                    value: *value,
+                    call: *call_reply,
+                    message_type: MessageType::Canonical,
+                };
+                self.enqueue(actor, kind, incoming)
+            }
+            MirrorEvent::ReplyQueueingRequested {
+                replied_to,
+                source,
+                payload,
+                value,
+            } => {
+                if self.claim(actor, (*source).into(), *replied_to)? {
+                    let details = ReplyDetails {
+                        to: *replied_to,
+                        code: ReplyCode::SUCCESS_MANUAL,
+                    };
+                    return self.enqueue_reply(
+                        actor,
+                        (*source).into(),
+                        details,
+                        payload.clone(),
+                        *value,
+                    );
+                }
+                tracing::debug!(program = %actor, message = %replied_to, "a reply to nothing is ignored");
+                if *value > 0 {
+                    // The message is gone: what came with the reply goes back.
+                    self.pay_back(actor, *replied_to, *source, *value);
+                }
+                Ok(())
+            }
+            MirrorEvent::ValueClaimingRequested { claimed_id, source } => {
+                if self.claim(actor, (*source).into(), *claimed_id)? {
+                    return self.auto_reply(actor, (*source).into(), *claimed_id);
+                }
+                tracing::debug!(program = %actor, message = %claimed_id, "a claim of nothing is ignored");
+                Ok(())
+            }
+        }
+    }
+
+    /// A native message. One that no program can take is answered by its receipt alone.
+    pub(super) fn native(&mut self, native: &NativeMessage) -> Result<(), RoundError> {
+        let refusal = if !self.find(native.destination)? {
+            Some(ReplyCode::PROGRAM_NOT_CREATED)
+        } else if native.value > 0 {
+            // There is no deposit yet from which it could come.
+            Some(ReplyCode::BACKEND_ERROR)
+        } else {
+            None
+        };
+        if let Some(code) = refusal {
+            tracing::warn!(message = %native.id, program = %native.destination, ?code, "native message refused");
+            self.receipts.push(Receipt {
+                message_id: native.id,
+                program_id: native.destination,
+                code,
+                payload_hash: keccak256([[]]),
+                value: 0,
+                gas_burned: 0,
+                round: self.scope.block.number,
+            });
+            return Ok(());
+        }
+        let incoming = Incoming {
+            id: native.id,
+            source: native.source.into(),
+            payload: native.payload.clone(),
+            value: 0,
+            call: false,
+            message_type: MessageType::Injected,
+        };
+        self.enqueue(native.destination, DispatchKind::Handle, incoming)
+    }
+
+    pub(crate) fn enqueue(
+        &mut self,
+        actor: ActorId,
+        kind: DispatchKind,
+        incoming: Incoming,
+    ) -> Result<(), RoundError> {
+        let Incoming {
+            id,
+            source,
+            payload,
+            value,
+            call,
+            message_type,
+        } = incoming;
+        tracing::debug!(message = %id, program = %actor, %source, ?kind, value, bytes = payload.len(), "message queued");
+        let payload = put_payload(self.scope.content, payload);
+        if let Some(work) = self.work(actor)? {
+            work.account.queue.push_back(Dispatch {
+                id,
+                kind,
+                source,
+                payload,
+                value,
+                details: None,
+                context: None,
+                message_type,
+                call,
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn enqueue_reply(
+        &mut self,
+        actor: ActorId,
+        source: ActorId,
+        details: ReplyDetails,
+        payload: Vec<u8>,
+        value: u128,
+    ) -> Result<(), RoundError> {
+        let id = MessageId::reply(details.to);
+        tracing::debug!(message = %id, to = %details.to, program = %actor, code = ?details.code, value, "reply queued");
+        let payload = put_payload(self.scope.content, payload);
+        if let Some(work) = self.work(actor)? {
+            work.account.queue.push_back(Dispatch {
+                id,
+                kind: DispatchKind::Reply,
+                source,
+                payload,
+                value,
+                details: Some(MessageDetails::Reply(details)),
+                context: None,
+                message_type: MessageType::Canonical,
+                call: false,
+            });
+        }
+        Ok(())
+    }
+
+    /// The reply that nobody wrote.
+    pub(super) fn auto_reply(
+        &mut self,
+        actor: ActorId,
+        from: ActorId,
+        to: MessageId,
+    ) -> Result<(), RoundError> {
+        let details = ReplyDetails {
+            to,
+            code: ReplyCode::SUCCESS_AUTO,
+        };
+        self.enqueue_reply(actor, from, details, Vec::new(), 0)
+    }
+
+    /// Pays a user out of the program's custody.
+    pub(super) fn pay_back(
+        &mut self,
+        actor: ActorId,
+        message_id: MessageId,
+        destination: H160,
+        value: u128,
+    ) {
+        let claim = ValueClaim {
+            message_id,
+            destination,
+            value,
+        };
+        self.outgoing(actor, Outgoing::Claim(claim));
+    }
+
+    /// Takes a message out of a mailbox and pays its value to the user. False if it is not there.
+    pub(super) fn claim(
+        &mut self,
+        actor: ActorId,
+        user: ActorId,
+        id: MessageId,
+    ) -> Result<bool, RoundError> {
+        let Some(work) = self.work(actor)? else {
+            return Ok(false);
+        };
+        let mailbox = &mut work.account.mailbox;
+        let Entry::Occupied(mut own) = mailbox.entry(user) else {
+            return Ok(false);
+        };
+        let Some(message) = own.get_mut().remove(&id) else {
+            return Ok(false);
+        };
+        if own.get().is_empty() {
+            own.remove();
+        }
+        if message.value.value > 0 {
+            self.pay_back(actor, id, user.to_address_lossy(), message.value.value);
+        }
+        self.unschedule(message.expiry, Task::Mailbox(actor, user, id));
+        Ok(true)
+    }
+
+    /// Makes value in a program's custody its own, or its heir's if it has exited.
+    pub(super) fn give(&mut self, actor: ActorId, value: u128) -> Result<(), RoundError> {
+        let mut owner = actor;
+        for _ in 0..MAX_HEIRS {
+            let heir = match self.work(owner)?.map(|work| &work.account.life) {
+                Some(Life::Exited(heir)) => *heir,
+                _ => break,
+            };
+            if heir == owner || !self.find(heir)? {
+                break;
+            }
+            self.transfer(owner, heir, value)?;
+            owner = heir;
+        }
+        let Some(work) = self.work(owner)? else {
+            return Ok(());
+        };
+        match work.account.life {
+            // The Mirror passes on what it has to an heir that is no program.
+            Life::Exited(_) => work.move_to_mirror(value),
+            _ => work.receive(value),
+        }
+    }
+}
+
+/// Whether a program has neither run nor been sent its first message.
+fn awaits_init(account: &Account) -> bool {
+    let uninitialized = matches!(
+        account.life,
+        Life::Active {
+            initialized: false,
+            ..
+        }
+    );
+    let waiting = account.waitlist.values().map(|waiting| &waiting.value);
+    uninitialized
+        && !account
+            .queue
+            .iter()
+            .chain(waiting)
+            .any(|dispatch| dispatch.kind == DispatchKind::Init)
+}

@@ -1,0 +1,289 @@
+//! A round: what the executor does for one block of the chain.
+//!
+//! Order: for each Ethereum block its [`events`], then the [`tasks`] due at its height; native messages; then the queues
+//! in [`waves`] until they are empty or the round's gas is spent; [`finish`] makes the outcome. In a wave every runnable
+//! program runs its [`queue`] for a share of the gas that was fixed before; what it does to others is applied by
+//! [`route`] when the wave ends, in the order of (program, sending). So threads cannot change the result.
+//!
+//! A program's ETH is in two places: what it owns in its Mirror, what is on its way in the Router's custody for it. A
+//! [`Work`] keeps the account of both; what moves between them becomes the program's transition.
+
+pub(crate) mod events;
+mod finish;
+mod queue;
+mod route;
+mod tasks;
+mod waves;
+
+use route::Most;
+
+use crate::{
+    RoundError, StoreError,
+    code::Codes,
+    gas::Outward,
+    state::{
+        account::{Account, Life},
+        root::{Ledger, Root},
+        store::Content,
+    },
+    stats::Counters,
+};
+use gear_exe_primitives::{
+    ActorId, MessageId,
+    ethereum::EthereumHeader,
+    message::{OutgoingMessage, Receipt, ReplyCode},
+    round::{ChainBlock, ExecutionParameters, RoundInput, RoundOutcome},
+    transition::StateTransition,
+};
+use parking_lot::RwLock;
+use primitive_types::H256;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+/// What a round, or a query, is executed with.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) codes: &'a Codes,
+    pub(crate) content: &'a Arc<Content>,
+    pub(crate) stats: &'a Counters,
+    pub(crate) block: ChainBlock,
+    pub(crate) anchor: &'a EthereumHeader,
+    pub(crate) parameters: &'a ExecutionParameters,
+    /// Set in a query: the message whose reply is wanted. Nobody has to pay for one, and nothing is kept of it.
+    pub(crate) query: Option<MessageId>,
+}
+
+impl Scope<'_> {
+    /// The height that programs see.
+    fn height(&self) -> u32 {
+        u32::try_from(self.anchor.number).unwrap_or(u32::MAX)
+    }
+}
+
+/// Who is a program: fixed once a round's events are taken.
+pub(crate) struct Directory {
+    content: Arc<Content>,
+    root: Root,
+    created: BTreeSet<ActorId>,
+    known: RwLock<HashMap<ActorId, bool>>,
+}
+
+impl Directory {
+    pub(crate) fn is_program(&self, actor: ActorId) -> Result<bool, StoreError> {
+        if self.created.contains(&actor) {
+            return Ok(true);
+        }
+        if let Some(known) = self.known.read().get(&actor) {
+            return Ok(*known);
+        }
+        let is = self.root.program(&self.content, actor)?.is_some();
+        self.known.write().insert(actor, is);
+        Ok(is)
+    }
+}
+
+/// A program in a round, with what the round did to it.
+struct Work {
+    account: Account,
+    change: StateTransition,
+    before: H256,
+    /// Its first message waits for executable balance.
+    starved: bool,
+    /// Waves that it has taken part in.
+    waves: u32,
+}
+
+impl Work {
+    fn new(account: Account, actor: ActorId, before: H256) -> Self {
+        Self {
+            account,
+            change: StateTransition::new(actor, before),
+            before,
+            starved: false,
+            waves: 0,
+        }
+    }
+
+    /// Value in its custody becomes its own.
+    fn receive(&mut self, value: u128) -> Result<(), RoundError> {
+        let balance = self.account.balance.checked_add(value);
+        self.account.balance = balance.ok_or(RoundError::Overflow)?;
+        self.move_to_mirror(value)
+    }
+
+    /// Custody to Mirror.
+    fn move_to_mirror(&mut self, value: u128) -> Result<(), RoundError> {
+        let sum = self.change.value_to_receive.checked_add(signed(value)?);
+        self.change.value_to_receive = sum.ok_or(RoundError::Overflow)?;
+        Ok(())
+    }
+
+    /// Mirror to custody.
+    fn move_to_custody(&mut self, value: u128) -> Result<(), RoundError> {
+        let rest = self.change.value_to_receive.checked_sub(signed(value)?);
+        self.change.value_to_receive = rest.ok_or(RoundError::Overflow)?;
+        Ok(())
+    }
+}
+
+fn signed(value: u128) -> Result<i128, RoundError> {
+    i128::try_from(value).map_err(|_| RoundError::Overflow)
+}
+
+/// The answer to a query.
+pub(crate) struct Answer {
+    pub(crate) code: ReplyCode,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) value: u128,
+}
+
+pub(crate) struct Round<'a> {
+    scope: Scope<'a>,
+    root: Root,
+    ledger: Ledger,
+    programs: BTreeMap<ActorId, Work>,
+    absent: BTreeSet<ActorId>,
+    receipts: Vec<Receipt>,
+    /// What has gone to Ethereum.
+    outward: Outward,
+    /// Programs that ran.
+    ran: BTreeSet<ActorId>,
+    gas_burned: u64,
+    answer: Option<Answer>,
+}
+
+/// Executes `input` on the state behind `base`. What is to be stored is in the scope's content.
+pub(crate) fn execute(
+    scope: Scope<'_>,
+    base: H256,
+    input: &RoundInput,
+) -> Result<RoundOutcome, RoundError> {
+    for id in &input.codes {
+        if scope.codes.get(*id)?.is_none() {
+            return Err(RoundError::MissingCode(*id));
+        }
+    }
+    let mut round = Round::new(scope, base)?;
+    round.drain(Most::Half)?;
+    for block in &input.ethereum {
+        for event in &block.events {
+            round.event(event)?;
+        }
+        round.tasks(u32::try_from(block.header.number).unwrap_or(u32::MAX))?;
+    }
+    for native in &input.native {
+        round.native(native)?;
+    }
+    let work_left = round.waves(input.parameters.round_gas_limit)?;
+    round.finish(work_left)
+}
+
+/// What a query's message led to.
+pub(crate) struct QueryOutcome {
+    /// Nothing if there was no reply.
+    pub(crate) answer: Option<Answer>,
+    /// Other messages to Ethereum, in order.
+    pub(crate) messages: Vec<OutgoingMessage>,
+    pub(crate) gas_burned: u64,
+    /// There was more to run than the gas allowed.
+    pub(crate) work_left: bool,
+}
+
+impl<'a> Round<'a> {
+    /// A round without input on the state behind `base`.
+    pub(crate) fn new(scope: Scope<'a>, base: H256) -> Result<Self, RoundError> {
+        if scope.parameters.executor_version != crate::EXECUTOR_VERSION {
+            return Err(RoundError::Version(scope.parameters.executor_version));
+        }
+        let root = Root::load(scope.content, base)?;
+        let ledger = if scope.query.is_some() {
+            Ledger::default()
+        } else {
+            root.ledger(scope.content)?
+        };
+        Ok(Self {
+            scope,
+            root,
+            ledger,
+            programs: BTreeMap::new(),
+            absent: BTreeSet::new(),
+            receipts: Vec::new(),
+            outward: Outward::default(),
+            ran: BTreeSet::new(),
+            gas_burned: 0,
+            answer: None,
+        })
+    }
+
+    /// Whether a program is past its `init`, be it well or not; nothing if there is no such program.
+    pub(crate) fn initialized(&mut self, actor: ActorId) -> Result<Option<bool>, RoundError> {
+        let work = self.work(actor)?;
+        Ok(work.map(|work| {
+            !matches!(
+                work.account.life,
+                Life::Active {
+                    initialized: false,
+                    ..
+                }
+            )
+        }))
+    }
+
+    /// Runs until the wanted reply is there or nothing can run.
+    pub(crate) fn answer(mut self, gas: u64) -> Result<QueryOutcome, RoundError> {
+        let work_left = self.waves(gas)?;
+        Ok(QueryOutcome {
+            answer: self.answer,
+            messages: self
+                .programs
+                .into_values()
+                .flat_map(|work| work.change.messages)
+                .collect(),
+            gas_burned: self.gas_burned,
+            work_left,
+        })
+    }
+
+    /// Loads a program. False if there is none.
+    pub(crate) fn find(&mut self, actor: ActorId) -> Result<bool, RoundError> {
+        if self.programs.contains_key(&actor) {
+            return Ok(true);
+        }
+        if self.absent.contains(&actor) {
+            return Ok(false);
+        }
+        let Some(record) = self.root.program(self.scope.content, actor)? else {
+            self.absent.insert(actor);
+            return Ok(false);
+        };
+        let mut account = Account::load(self.scope.content, record)?;
+        if self.scope.query.is_some() {
+            // A query is answered as if it came first.
+            account.queue.clear();
+        }
+        self.programs
+            .insert(actor, Work::new(account, actor, record.state_hash));
+        Ok(true)
+    }
+
+    fn work(&mut self, actor: ActorId) -> Result<Option<&mut Work>, RoundError> {
+        self.find(actor)?;
+        Ok(self.programs.get_mut(&actor))
+    }
+
+    /// Custody goes from one program to another.
+    fn transfer(&mut self, from: ActorId, to: ActorId, value: u128) -> Result<(), RoundError> {
+        let moved = signed(value)?;
+        if let Some(work) = self.work(from)? {
+            let rest = work.change.net_transfer.checked_sub(moved);
+            work.change.net_transfer = rest.ok_or(RoundError::Overflow)?;
+        }
+        if let Some(work) = self.work(to)? {
+            let sum = work.change.net_transfer.checked_add(moved);
+            work.change.net_transfer = sum.ok_or(RoundError::Overflow)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! What is due at an Ethereum block: waits that end, delayed messages, mailboxes that expire.
+
+use super::Round;
+use crate::{
+    RoundError,
+    state::{
+        account::get_payload,
+        root::{Outgoing, Task},
+    },
+};
+use gear_exe_primitives::message::OutgoingMessage;
+
+impl Round<'_> {
+    pub(super) fn schedule(&mut self, height: u32, task: Task) {
+        self.ledger.schedule.entry(height).or_default().insert(task);
+    }
+
+    pub(super) fn unschedule(&mut self, height: u32, task: Task) {
+        if let Some(tasks) = self.ledger.schedule.get_mut(&height) {
+            tasks.remove(&task);
+            if tasks.is_empty() {
+                self.ledger.schedule.remove(&height);
+            }
+        }
+    }
+
+    /// Does what is due up to `height`.
+    pub(super) fn tasks(&mut self, height: u32) -> Result<(), RoundError> {
+        while let Some(entry) = self
+            .ledger
+            .schedule
+            .first_entry()
+            .filter(|entry| *entry.key() <= height)
+        {
+            for task in entry.remove() {
+                self.task(task)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn task(&mut self, task: Task) -> Result<(), RoundError> {
+        match task {
+            Task::Wake(actor, id) => {
+                if let Some(work) = self.work(actor)?
+                    && let Some(waiting) = work.account.waitlist.remove(&id)
+                {
+                    tracing::debug!(message = %id, program = %actor, "message woken: its wait ended");
+                    work.account.queue.push_back(waiting.value);
+                }
+            }
+            Task::Mailbox(actor, user, id) => {
+                if self.claim(actor, user, id)? {
+                    tracing::debug!(message = %id, program = %actor, %user, "mailbox message expired");
+                    self.auto_reply(actor, user, id)?;
+                }
+            }
+            Task::Unstash(actor, id) => {
+                let Some(work) = self.work(actor)? else {
+                    return Ok(());
+                };
+                let Some(stashed) = work.account.stash.remove(&id) else {
+                    return Ok(());
+                };
+                tracing::debug!(message = %id, program = %actor, "delayed message due");
+                let (dispatch, user) = stashed.value;
+                match user {
+                    None => work.account.queue.push_back(dispatch),
+                    Some(user) => {
+                        let payload = get_payload(self.scope.content, &dispatch.payload)?;
+                        let message = OutgoingMessage {
+                            id,
+                            destination: user.to_address_lossy(),
+                            payload,
+                            value: dispatch.value,
+                            reply_details: None,
+                            call: false,
+                        };
+                        self.outgoing(actor, Outgoing::Mail(user, message));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! A program's state, taken apart for work and put together again.
+
+use super::{root::put_unless, store::Content, *};
+use crate::StoreError;
+use gear_exe_primitives::{ActorId, CodeId};
+use primitive_types::H256;
+use std::collections::BTreeMap;
+
+/// Whether a program lives, with its memory.
+#[derive(Clone)]
+pub(crate) enum Life {
+    Active {
+        allocations: Allocations,
+        pages: BTreeMap<u32, H256>,
+        initialized: bool,
+    },
+    Exited(ActorId),
+    Terminated(ActorId),
+}
+
+/// A program's state in working form.
+#[derive(Clone)]
+pub(crate) struct Account {
+    pub(crate) code_id: CodeId,
+    pub(crate) life: Life,
+    pub(crate) queue: MessageQueue,
+    pub(crate) waitlist: Waitlist,
+    pub(crate) stash: DispatchStash,
+    pub(crate) mailbox: BTreeMap<ActorId, UserMailbox>,
+    pub(crate) balance: u128,
+    pub(crate) executable_balance: u128,
+    pub(crate) required_gas: Option<u64>,
+}
+
+impl Account {
+    pub(crate) fn new(code_id: CodeId) -> Self {
+        Self {
+            code_id,
+            life: Life::Active {
+                allocations: BTreeMap::new(),
+                pages: BTreeMap::new(),
+                initialized: false,
+            },
+            queue: MessageQueue::new(),
+            waitlist: BTreeMap::new(),
+            stash: BTreeMap::new(),
+            mailbox: BTreeMap::new(),
+            balance: 0,
+            executable_balance: 0,
+            required_gas: None,
+        }
+    }
+
+    pub(crate) fn load(content: &Content, record: ProgramRecord) -> Result<Self, StoreError> {
+        let state: ProgramState = content.get(record.state_hash)?;
+        let life = match state.program {
+            Program::Exited(inheritor) => Life::Exited(inheritor),
+            Program::Terminated(origin) => Life::Terminated(origin),
+            Program::Active {
+                allocations_hash,
+                pages_hash,
+                initialized,
+                ..
+            } => {
+                let regions: MemoryPages = content.get_or_default(pages_hash)?;
+                let mut pages = BTreeMap::new();
+                for region in regions.into_iter().flatten() {
+                    pages.append(&mut content.get::<MemoryPagesRegion>(region)?);
+                }
+                Life::Active {
+                    allocations: content.get_or_default(allocations_hash)?,
+                    pages,
+                    initialized,
+                }
+            }
+        };
+        let mailbox: Mailbox = content.get_or_default(state.mailbox_hash)?;
+        Ok(Self {
+            code_id: record.code_id,
+            life,
+            queue: content.get_or_default(state.canonical_queue.hash)?,
+            waitlist: content.get_or_default(state.waitlist_hash)?,
+            stash: content.get_or_default(state.stash_hash)?,
+            mailbox: mailbox
+                .into_iter()
+                .map(|(user, hash)| Ok((user, content.get(hash)?)))
+                .collect::<Result<_, StoreError>>()?,
+            balance: state.balance,
+            executable_balance: state.executable_balance,
+            required_gas: state.required_gas,
+        })
+    }
+
+    pub(crate) fn store(&self, content: &Content) -> H256 {
+        let program = match &self.life {
+            Life::Exited(inheritor) => Program::Exited(*inheritor),
+            Life::Terminated(origin) => Program::Terminated(*origin),
+            Life::Active {
+                allocations,
+                pages,
+                initialized,
+            } => {
+                let mut regions = MemoryPages::default();
+                let mut split = BTreeMap::<u32, MemoryPagesRegion>::new();
+                for (page, hash) in pages {
+                    split
+                        .entry(page / PAGES_PER_REGION)
+                        .or_default()
+                        .insert(*page, *hash);
+                }
+                for (index, region) in &split {
+                    if let Some(place) = regions.get_mut(*index as usize) {
+                        *place = Some(content.put(region));
+                    }
+                }
+                Program::Active {
+                    allocations_hash: put_unless(content, allocations.is_empty(), allocations),
+                    pages_hash: put_unless(content, pages.is_empty(), &regions),
+                    memory_infix: 0,
+                    initialized: *initialized,
+                }
+            }
+        };
+        let mailbox: Mailbox = self
+            .mailbox
+            .iter()
+            .filter(|(_, box_)| !box_.is_empty())
+            .map(|(user, box_)| (*user, content.put(box_)))
+            .collect();
+        content.put(&ProgramState {
+            program,
+            canonical_queue: QueueRef {
+                hash: put_unless(content, self.queue.is_empty(), &self.queue),
+                cached_queue_size: u8::try_from(self.queue.len()).unwrap_or(u8::MAX),
+            },
+            injected_queue: QueueRef::default(),
+            waitlist_hash: put_unless(content, self.waitlist.is_empty(), &self.waitlist),
+            stash_hash: put_unless(content, self.stash.is_empty(), &self.stash),
+            mailbox_hash: put_unless(content, mailbox.is_empty(), &mailbox),
+            balance: self.balance,
+            executable_balance: self.executable_balance,
+            required_gas: self.required_gas,
+        })
+    }
+}
+
+pub(crate) fn put_payload(content: &Content, payload: Vec<u8>) -> PayloadLookup {
+    if payload.len() < INLINE_PAYLOAD {
+        PayloadLookup::Direct(payload)
+    } else {
+        PayloadLookup::Stored(content.put_bytes(payload))
+    }
+}
+
+pub(crate) fn get_payload(
+    content: &Content,
+    payload: &PayloadLookup,
+) -> Result<Vec<u8>, StoreError> {
+    match payload {
+        PayloadLookup::Direct(bytes) => Ok(bytes.clone()),
+        PayloadLookup::Stored(hash) => content.bytes(*hash),
+    }
+}

@@ -1,0 +1,130 @@
+//! What a state root names: a Merkle tree of two levels over all programs, the schedule of tasks, who has messages, and
+//! what still has to go to Ethereum.
+
+use super::{ProgramRecord, store::Content};
+use crate::StoreError;
+use codec::{Decode, Encode};
+use gear_exe_primitives::{ActorId, MessageId, message::OutgoingMessage, transition::ValueClaim};
+use primitive_types::H256;
+use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry};
+
+/// Something due at an Ethereum block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub(crate) enum Task {
+    /// The wait of a message ends.
+    Wake(ActorId, MessageId),
+    /// A delayed message is due in the stash of this program.
+    Unstash(ActorId, MessageId),
+    /// A message of a program leaves a user's mailbox.
+    Mailbox(ActorId, ActorId, MessageId),
+}
+
+/// Something that goes to Ethereum as soon as a round has room for it. Its value is in the program's custody.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Outgoing {
+    /// A reply to a user.
+    Reply(OutgoingMessage),
+    /// A message to a user, which then lies in its mailbox; or an event.
+    Mail(ActorId, OutgoingMessage),
+    /// Value that a user takes back.
+    Claim(ValueClaim),
+}
+
+/// What each program still has to send to Ethereum, in order.
+pub(crate) type Backlog = BTreeMap<ActorId, VecDeque<Outgoing>>;
+pub(crate) type Schedule = BTreeMap<u32, BTreeSet<Task>>;
+type Chunk = BTreeMap<ActorId, ProgramRecord>;
+
+/// The object behind a state root.
+#[derive(Clone, Default, Encode, Decode)]
+pub(crate) struct Root {
+    /// Hash of the programs whose address ends with each byte.
+    chunks: BTreeMap<u8, H256>,
+    /// Hash of the [`Schedule`].
+    schedule: Option<H256>,
+    /// Hash of the set of programs that have messages to run.
+    busy: Option<H256>,
+    /// Hash of the set of programs whose messages wait for executable balance.
+    starved: Option<H256>,
+    /// Price of gas at which those were found starved.
+    starved_price: u128,
+    /// Hash of the [`Backlog`].
+    outgoing: Option<H256>,
+}
+
+/// The parts of a root that are not programs, loaded.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    pub(crate) schedule: Schedule,
+    pub(crate) busy: BTreeSet<ActorId>,
+    pub(crate) starved: BTreeSet<ActorId>,
+    pub(crate) starved_price: u128,
+    pub(crate) outgoing: Backlog,
+}
+
+impl Root {
+    pub(crate) fn load(content: &Content, hash: H256) -> Result<Self, StoreError> {
+        content.get_or_default((!hash.is_zero()).then_some(hash))
+    }
+
+    pub(crate) fn ledger(&self, content: &Content) -> Result<Ledger, StoreError> {
+        Ok(Ledger {
+            schedule: content.get_or_default(self.schedule)?,
+            busy: content.get_or_default(self.busy)?,
+            starved: content.get_or_default(self.starved)?,
+            starved_price: self.starved_price,
+            outgoing: content.get_or_default(self.outgoing)?,
+        })
+    }
+
+    pub(crate) fn program(
+        &self,
+        content: &Content,
+        actor: ActorId,
+    ) -> Result<Option<ProgramRecord>, StoreError> {
+        let chunk: Chunk = content.get_or_default(self.chunks.get(&actor.0.0[31]).copied())?;
+        Ok(chunk.get(&actor).copied())
+    }
+
+    pub(crate) fn programs(&self, content: &Content) -> Result<Chunk, StoreError> {
+        let mut all = BTreeMap::new();
+        for hash in self.chunks.values() {
+            all.append(&mut content.get::<Chunk>(*hash)?);
+        }
+        Ok(all)
+    }
+
+    /// The root after `changes`, stored.
+    pub(crate) fn update(
+        &mut self,
+        content: &Content,
+        changes: &BTreeMap<ActorId, ProgramRecord>,
+        ledger: &Ledger,
+    ) -> Result<H256, StoreError> {
+        let mut touched = BTreeMap::<u8, Chunk>::new();
+        for (actor, record) in changes {
+            let index = actor.0.0[31];
+            let chunk = match touched.entry(index) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
+                    entry.insert(content.get_or_default(self.chunks.get(&index).copied())?)
+                }
+            };
+            chunk.insert(*actor, *record);
+        }
+        for (index, chunk) in touched {
+            self.chunks.insert(index, content.put(&chunk));
+        }
+        self.schedule = put_unless(content, ledger.schedule.is_empty(), &ledger.schedule);
+        self.busy = put_unless(content, ledger.busy.is_empty(), &ledger.busy);
+        self.starved = put_unless(content, ledger.starved.is_empty(), &ledger.starved);
+        self.starved_price = ledger.starved_price;
+        self.outgoing = put_unless(content, ledger.outgoing.is_empty(), &ledger.outgoing);
+        Ok(content.put(self))
+    }
+}
+
+/// Stores `value` unless it is empty.
+pub(super) fn put_unless<T: Encode>(content: &Content, empty: bool, value: &T) -> Option<H256> {
+    (!empty).then(|| content.put(value))
+}

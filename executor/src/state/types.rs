@@ -1,0 +1,248 @@
+//! The stored objects, in the shapes that existing clients read.
+
+use super::shapes;
+use codec::{Decode, Encode};
+use gear_exe_primitives::{ActorId, CodeId, MessageId, message::ReplyDetails};
+use primitive_types::H256;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Bytes of a Gear page.
+pub const PAGE_SIZE: usize = 16 << 10;
+/// Gear pages in a region.
+pub const PAGES_PER_REGION: u32 = 8192;
+/// Payloads from this length on are stored apart.
+pub const INLINE_PAYLOAD: usize = 1024;
+
+/// A queue by hash, with its length as far as a byte holds it.
+#[derive(Clone, Default, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct QueueRef {
+    /// Hash of the [`MessageQueue`]; nothing if empty.
+    pub hash: Option<H256>,
+    /// Its length, at most 255.
+    pub cached_queue_size: u8,
+}
+
+/// Whether a program lives, and its memory.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub enum Program {
+    /// It can be sent messages.
+    Active {
+        /// Hash of [`Allocations`].
+        allocations_hash: Option<H256>,
+        /// Hash of [`MemoryPages`].
+        pages_hash: Option<H256>,
+        /// Always zero.
+        memory_infix: u32,
+        /// `init` has succeeded.
+        initialized: bool,
+    },
+    /// It has exited and this actor inherits.
+    Exited(ActorId),
+    /// Its `init`, sent by this actor, has failed.
+    Terminated(ActorId),
+}
+
+/// The state of a program: what its Mirror's `stateHash` names.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct ProgramState {
+    /// Whether it lives.
+    pub program: Program,
+    /// Its messages.
+    pub canonical_queue: QueueRef,
+    /// Always empty: native messages share the one queue. Kept for the shape.
+    pub injected_queue: QueueRef,
+    /// Hash of the [`Waitlist`].
+    pub waitlist_hash: Option<H256>,
+    /// Hash of the [`DispatchStash`].
+    pub stash_hash: Option<H256>,
+    /// Hash of the [`Mailbox`].
+    pub mailbox_hash: Option<H256>,
+    /// ETH that it owns, in wei.
+    #[serde(with = "shapes::amount")]
+    pub balance: u128,
+    /// wVARA that pays for its gas.
+    #[serde(with = "shapes::amount")]
+    pub executable_balance: u128,
+    /// Set while the first message of the queue waits for executable balance: it is tried again once there is enough for
+    /// this much gas.
+    #[serde(default)]
+    pub required_gas: Option<u64>,
+}
+
+/// Which entry point a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub enum DispatchKind {
+    /// `init`.
+    Init,
+    /// `handle`.
+    Handle,
+    /// `handle_reply`.
+    Reply,
+    /// `handle_signal`.
+    Signal,
+}
+
+/// A payload, inline or by hash.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub enum PayloadLookup {
+    /// Shorter than [`INLINE_PAYLOAD`].
+    Direct(#[serde(with = "shapes::bytes")] Vec<u8>),
+    /// Hash of the bytes.
+    Stored(H256),
+}
+
+/// What a message belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub enum MessageDetails {
+    /// It is a reply.
+    Reply(#[serde(with = "shapes::reply_details")] ReplyDetails),
+}
+
+/// How a message reached the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub enum MessageType {
+    /// From Ethereum or a program.
+    Canonical,
+    /// Native.
+    Injected,
+}
+
+/// Bytes, as hex in JSON.
+#[derive(Clone, Default, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Bytes(#[serde(with = "shapes::bytes")] pub Vec<u8>);
+
+/// What a message keeps from one of its runs to the next.
+#[derive(Clone, Default, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct ContextStore {
+    /// Messages sent so far.
+    pub nonce: u32,
+    /// Next handle of a streamed message.
+    pub next_handle: u32,
+    /// Streamed messages that are not yet committed.
+    pub handles: BTreeMap<u32, Bytes>,
+    /// Reply pushed so far.
+    #[serde(with = "shapes::bytes")]
+    pub reply: Vec<u8>,
+    /// A reply has been sent.
+    pub replied: bool,
+    /// Gas burned by earlier runs.
+    #[serde(with = "shapes::amount")]
+    pub gas_burned: u64,
+}
+
+/// A message for a program.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Dispatch {
+    /// Its id.
+    pub id: MessageId,
+    /// Its entry point.
+    pub kind: DispatchKind,
+    /// Who sent it.
+    pub source: ActorId,
+    /// What it says.
+    pub payload: PayloadLookup,
+    /// In wei.
+    #[serde(with = "shapes::amount")]
+    pub value: u128,
+    /// What it belongs to.
+    pub details: Option<MessageDetails>,
+    /// Set once it has run and waited.
+    pub context: Option<ContextStore>,
+    /// How it came.
+    pub message_type: MessageType,
+    /// Its reply calls the source back.
+    pub call: bool,
+}
+
+/// Something with the Ethereum block at which it ends.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Expiring<T> {
+    /// The thing.
+    pub value: T,
+    /// The block number.
+    pub expiry: u32,
+}
+
+/// A message in a user's mailbox.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct MailboxMessage {
+    /// What it says.
+    pub payload: PayloadLookup,
+    /// In wei, in the Router's custody.
+    #[serde(with = "shapes::amount")]
+    pub value: u128,
+    /// How the message came that sent it.
+    pub message_type: MessageType,
+}
+
+/// Messages to run, first first.
+pub type MessageQueue = VecDeque<Dispatch>;
+/// Messages that wait.
+pub type Waitlist = BTreeMap<MessageId, Expiring<Dispatch>>;
+/// Delayed messages; with the user, if it goes to one.
+pub type DispatchStash = BTreeMap<MessageId, Expiring<(Dispatch, Option<ActorId>)>>;
+/// Hashes of [`UserMailbox`]es.
+pub type Mailbox = BTreeMap<ActorId, H256>;
+/// A user's messages from one program.
+pub type UserMailbox = BTreeMap<MessageId, Expiring<MailboxMessage>>;
+/// Hashes of the sixteen regions.
+pub type MemoryPages = [Option<H256>; 16];
+/// Hashes of pages by number.
+pub type MemoryPagesRegion = BTreeMap<u32, H256>;
+/// Allocated WASM pages: first to last, inclusive.
+pub type Allocations = BTreeMap<u32, u32>;
+
+/// A map as existing clients see it: beside whether it was changed in memory, which a stored one never is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tracked<T> {
+    /// The map.
+    pub inner: T,
+    /// Always false.
+    pub changed: bool,
+}
+
+impl<T> From<T> for Tracked<T> {
+    fn from(inner: T) -> Self {
+        Self {
+            inner,
+            changed: false,
+        }
+    }
+}
+
+/// A [`ProgramState`] with its queue, waitlist, stash and mailbox in place of their hashes; nothing where they are empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FullProgramState {
+    /// Whether it lives.
+    pub program: Program,
+    /// Its messages.
+    pub canonical_queue: Option<MessageQueue>,
+    /// Always nothing.
+    pub injected_queue: Option<MessageQueue>,
+    /// Its waiting messages.
+    pub waitlist: Option<Tracked<Waitlist>>,
+    /// Its delayed messages.
+    pub stash: Option<DispatchStash>,
+    /// Its users' mailboxes, by hash.
+    pub mailbox: Option<Tracked<Mailbox>>,
+    /// ETH that it owns, in wei.
+    #[serde(with = "shapes::amount")]
+    pub balance: u128,
+    /// wVARA that pays for its gas.
+    #[serde(with = "shapes::amount")]
+    pub executable_balance: u128,
+    /// As in [`ProgramState::required_gas`].
+    #[serde(default)]
+    pub required_gas: Option<u64>,
+}
+
+/// A program as the state root knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ProgramRecord {
+    /// Its code.
+    pub code_id: CodeId,
+    /// Hash of its [`ProgramState`].
+    pub state_hash: H256,
+}

@@ -1,0 +1,81 @@
+//! What ends a run before its entry point returns, waking, and debug output.
+
+use super::{Env, answer, array, charge, code, fail, slice};
+use crate::{
+    gas,
+    run::{Host, Stop},
+};
+use gear_exe_primitives::{ActorId, MessageId, message::ReplyCode};
+use wasmtime::{Linker, Result};
+
+pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
+    linker.func_wrap("env", "gr_wait_for", wait)?;
+    linker.func_wrap("env", "gr_wait_up_to", wait)?;
+    linker.func_wrap(
+        "env",
+        "gr_wake",
+        |mut env: Env<'_>, id: u32, delay: u32, err: u32| -> Result<()> {
+            charge(&mut env, gas::SYSCALL + gas::WAIT)?;
+            let id = MessageId::from(array::<32>(&mut env, id)?);
+            let woken = if delay != 0 {
+                Err(code::UNSUPPORTED)
+            } else if env.data_mut().woken.insert(id) {
+                Ok(Vec::new())
+            } else {
+                Err(code::DUPLICATE_WAKING)
+            };
+            answer(&mut env, err, woken, 0)
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "gr_exit",
+        |mut env: Env<'_>, inheritor: u32| -> Result<()> {
+            charge(&mut env, gas::SYSCALL)?;
+            let inheritor = ActorId::from(array::<32>(&mut env, inheritor)?);
+            Err(Stop::Exit(inheritor).into())
+        },
+    )?;
+    linker.func_wrap("env", "gr_leave", |mut env: Env<'_>| -> Result<()> {
+        charge(&mut env, gas::SYSCALL)?;
+        Err(Stop::Leave.into())
+    })?;
+    linker.func_wrap("env", "gr_panic", panic)?;
+    linker.func_wrap("env", "gr_oom_panic", |mut env: Env<'_>| -> Result<()> {
+        charge(&mut env, gas::SYSCALL)?;
+        fail(ReplyCode::MEMORY_OVERFLOW)
+    })?;
+    linker.func_wrap("env", "gr_debug", debug)?;
+    Ok(())
+}
+
+/// A message that has been answered has nothing left to wait for.
+fn wait(mut env: Env<'_>, blocks: u32) -> Result<()> {
+    charge(&mut env, gas::SYSCALL + gas::WAIT)?;
+    let input = &env.data().input;
+    if blocks == 0 || input.context.replied {
+        return fail(ReplyCode::BACKEND_ERROR);
+    }
+    Err(Stop::Wait(blocks.min(input.parameters.max_wait.max(1))).into())
+}
+
+/// The payload becomes that of the error reply, as much of it as a reply may hold.
+fn panic(mut env: Env<'_>, at: u32, length: u32) -> Result<()> {
+    charge(&mut env, gas::SYSCALL)?;
+    let host = env.data();
+    let parameters = host.input.parameters;
+    // A reply to Ethereum must fit into a round; half of one leaves room for the message around it.
+    let most = parameters
+        .max_payload_bytes
+        .min(parameters.max_round_bytes / 2);
+    let words = slice(&mut env, at, length.min(most))?;
+    Err(Stop::Failed(ReplyCode::USERSPACE_PANIC, words).into())
+}
+
+fn debug(mut env: Env<'_>, at: u32, length: u32) -> Result<()> {
+    charge(&mut env, gas::SYSCALL)?;
+    let words = slice(&mut env, at, length)?;
+    let input = &env.data().input;
+    tracing::debug!(program = %input.program, message = %input.id, "program says: {}", String::from_utf8_lossy(&words));
+    Ok(())
+}

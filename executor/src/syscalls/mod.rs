@@ -1,0 +1,195 @@
+//! The system calls of the Gear ABI.
+//!
+//! Each charges its fee before it does anything. A call that the program could have avoided tells its error by number;
+//! a call against the contract (a pointer outside memory, a wait after a reply) ends the run.
+
+mod control;
+mod facts;
+mod pages;
+mod replying;
+mod sending;
+
+use crate::{
+    gas,
+    run::{Host, Stop},
+};
+use gear_exe_primitives::{ActorId, ids::ETHEREUM_EVENT_ADDRESS, message::ReplyCode};
+use wasmtime::{Caller, Linker, Memory, Result};
+
+type Env<'a> = Caller<'a, Host>;
+
+/// Errors that a program is told, by number.
+mod code {
+    pub const NOT_ENOUGH_VALUE: u32 = 101;
+    pub const TOO_BIG_READ: u32 = 103;
+    pub const READ_WRONG_RANGE: u32 = 104;
+    pub const NO_REPLY_CONTEXT: u32 = 105;
+    pub const NO_STATUS_CONTEXT: u32 = 107;
+    pub const INCORRECT_ENTRY: u32 = 108;
+    pub const TOO_BIG_MESSAGE: u32 = 300;
+    pub const TOO_MANY_MESSAGES: u32 = 301;
+    pub const DUPLICATE_REPLY: u32 = 302;
+    pub const DUPLICATE_WAKING: u32 = 303;
+    pub const LATE_ACCESS: u32 = 304;
+    pub const OUT_OF_BOUNDS: u32 = 305;
+    pub const INSUFFICIENT_VALUE: u32 = 307;
+    pub const TOO_MANY_BYTES: u32 = 311;
+    pub const BAD_OFFSET: u32 = 312;
+    pub const BAD_LENGTH: u32 = 313;
+    pub const UNSUPPORTED: u32 = u32::MAX;
+}
+
+/// Defines every system call.
+pub(crate) fn link(linker: &mut Linker<Host>) -> Result<()> {
+    pages::link(linker)?;
+    facts::link(linker)?;
+    sending::link(linker)?;
+    replying::link(linker)?;
+    control::link(linker)
+}
+
+/// Whether an actor id is one of those that get events and never answer.
+pub(crate) fn is_event_destination(actor: ActorId) -> bool {
+    actor == ActorId::zero() || actor.to_address() == Some(ETHEREUM_EVENT_ADDRESS)
+}
+
+fn fail<T>(code: ReplyCode) -> Result<T> {
+    Err(Stop::Failed(code, Vec::new()).into())
+}
+
+fn charge(env: &mut Env<'_>, amount: u64) -> Result<()> {
+    let left = env.get_fuel()?;
+    match left.checked_sub(amount.div_ceil(gas::PER_OPERATOR)) {
+        Some(left) => env.set_fuel(left),
+        None => {
+            env.set_fuel(0)?;
+            fail(ReplyCode::RAN_OUT_OF_GAS)
+        }
+    }
+}
+
+fn charge_bytes(env: &mut Env<'_>, count: u32) -> Result<()> {
+    charge(env, gas::PER_BYTE * u64::from(count))
+}
+
+/// The memory. A program has no way to call before it is there.
+fn memory(env: &Env<'_>) -> Result<Memory> {
+    env.data()
+        .memory
+        .map_or_else(|| fail(ReplyCode::BACKEND_ERROR), Ok)
+}
+
+fn slice(env: &mut Env<'_>, at: u32, length: u32) -> Result<Vec<u8>> {
+    charge_bytes(env, length)?;
+    let memory = memory(env)?;
+    let start = at as usize;
+    match memory
+        .data(&*env)
+        .get(start..start.saturating_add(length as usize))
+    {
+        Some(bytes) => Ok(bytes.to_vec()),
+        None => fail(ReplyCode::BACKEND_ERROR),
+    }
+}
+
+fn array<const N: usize>(env: &mut Env<'_>, at: u32) -> Result<[u8; N]> {
+    let bytes = slice(env, at, N as u32)?;
+    let mut out = [0; N];
+    out.copy_from_slice(&bytes);
+    Ok(out)
+}
+
+fn write(env: &mut Env<'_>, at: u32, bytes: &[u8]) -> Result<()> {
+    charge_bytes(env, bytes.len() as u32)?;
+    let memory = memory(env)?;
+    let start = at as usize;
+    match memory
+        .data_mut(env)
+        .get_mut(start..start.saturating_add(bytes.len()))
+    {
+        Some(place) => {
+            place.copy_from_slice(bytes);
+            Ok(())
+        }
+        None => fail(ReplyCode::BACKEND_ERROR),
+    }
+}
+
+/// What a fallible call writes at its last pointer: the error number and, in place of a result that is not there,
+/// `length` zero bytes.
+fn answer(env: &mut Env<'_>, at: u32, result: Result<Vec<u8>, u32>, length: usize) -> Result<()> {
+    let (error, tail) = match result {
+        Ok(tail) => (0, tail),
+        Err(error) => (error, vec![0; length]),
+    };
+    write(env, at, &[&error.to_le_bytes()[..], &tail].concat())
+}
+
+/// A value by pointer; the pointer `u32::MAX` stands for zero.
+fn value_at(env: &mut Env<'_>, at: u32) -> Result<u128> {
+    if at == u32::MAX {
+        Ok(0)
+    } else {
+        Ok(u128::from_le_bytes(array(env, at)?))
+    }
+}
+
+/// A slice of the message's own payload.
+fn input_slice(env: &mut Env<'_>, offset: u32, length: u32) -> Result<Result<Vec<u8>, u32>> {
+    charge_bytes(env, length)?;
+    let payload = &env.data().input.payload;
+    let Some(rest) = payload.get(offset as usize..) else {
+        return Ok(Err(code::BAD_OFFSET));
+    };
+    Ok(rest
+        .get(..length as usize)
+        .map(<[u8]>::to_vec)
+        .ok_or(code::BAD_LENGTH))
+}
+
+impl Host {
+    /// Whether the program may send this many bytes more.
+    fn fits(&self, length: usize) -> Result<(), u32> {
+        let parameters = &self.input.parameters;
+        if length as u64 > u64::from(parameters.max_payload_bytes) {
+            return Err(code::TOO_BIG_MESSAGE);
+        }
+        let held: usize = self
+            .input
+            .context
+            .handles
+            .values()
+            .map(|held| held.0.len())
+            .sum();
+        let total = self.sent_bytes + held as u64 + length as u64;
+        if total > u64::from(parameters.max_outgoing_bytes) {
+            return Err(code::TOO_MANY_BYTES);
+        }
+        Ok(())
+    }
+
+    /// Whether a message to `to` may be this long: one to Ethereum must fit into a round. Many that do not fit into one
+    /// round together are spread over several.
+    fn fits_outward(&mut self, to: ActorId, length: usize) -> Result<(), u32> {
+        match self.input.directory.is_program(to) {
+            Ok(true) => Ok(()),
+            Ok(false) if gas::Outward::message(length, false).fits(&self.input.parameters) => {
+                Ok(())
+            }
+            Ok(false) => Err(code::TOO_BIG_MESSAGE),
+            Err(fault) => {
+                self.fault = Some(fault);
+                Err(code::UNSUPPORTED)
+            }
+        }
+    }
+
+    fn pay(&mut self, value: u128) -> Result<(), u32> {
+        self.input.balance = self
+            .input
+            .balance
+            .checked_sub(value)
+            .ok_or(code::NOT_ENOUGH_VALUE)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,525 @@
+//! A world around an executor: Ethereum blocks with events, users, and the contracts' own account of every wei. Each
+//! round is settled at once, as a batch of its own, by the rules of `Router.commitBatch` and `Mirror`.
+
+// Each test file uses a part of it; a failed unwrap is a failed test.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use gear_exe_executor::{
+    Executor, ExecutorConfig, Query, QueryContext, QueryError, QueryReply,
+    state::{DispatchStash, Mailbox, MessageQueue, Program, ProgramState, UserMailbox, Waitlist},
+};
+use gear_exe_primitives::{
+    ActorId, CodeId, H160, H256, MessageId,
+    ethereum::{EthereumBlock, EthereumEvent, EthereumHeader, MirrorEvent, RouterEvent},
+    hashing::keccak256,
+    message::{OutgoingMessage, Receipt, ReplyCode},
+    round::{ChainBlock, ExecutionParameters, NativeMessage, RoundInput, RoundOutcome},
+    transition::StateTransition,
+};
+use std::collections::BTreeMap;
+
+pub const ALICE: H160 = H160([0xa1; 20]);
+pub const BOB: H160 = H160([0xb0; 20]);
+/// wVARA that is always enough.
+pub const RICH: u128 = 1_000_000_000_000_000;
+
+pub fn actor(address: H160) -> ActorId {
+    address.into()
+}
+
+/// ETH as the contracts hold it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Books {
+    pub deposits: u128,
+    pub custody: BTreeMap<ActorId, u128>,
+    pub owned: BTreeMap<ActorId, u128>,
+    pub paid: BTreeMap<H160, u128>,
+}
+
+impl Books {
+    fn deposit(&mut self, program: ActorId, value: u128) {
+        self.deposits += value;
+        *self.custody.entry(program).or_default() += value;
+    }
+
+    /// What comes with events goes into custody.
+    pub fn deposit_all(&mut self, events: &[EthereumEvent]) {
+        for event in events {
+            if let EthereumEvent::Mirror { actor_id, event } = event {
+                self.deposit(*actor_id, value_of(event));
+            }
+        }
+    }
+
+    /// `commitBatch`: refuses what the Router would refuse, then applies it in its order.
+    pub fn settle(&mut self, transitions: &[StateTransition]) {
+        let mut sum = 0;
+        for pair in transitions.windows(2) {
+            assert!(pair[0].actor_id < pair[1].actor_id, "TransitionsNotSorted");
+        }
+        for transition in transitions {
+            sum += transition.net_transfer;
+            let custody = self.custody.get(&transition.actor_id).copied().unwrap_or(0) as i128;
+            let rest = custody + transition.net_transfer - transition.value_to_receive;
+            assert!(rest >= 0, "ValueNotConserved: {transition:?}");
+            self.custody.insert(transition.actor_id, rest as u128);
+            let owned = self.owned.entry(transition.actor_id).or_default();
+            // `returnValue` comes before anything is received.
+            let taken_back = (-transition.value_to_receive).max(0) as u128;
+            assert!(
+                *owned >= taken_back,
+                "InsufficientOwnedValue: {transition:?}"
+            );
+            *owned = (*owned as i128 + transition.value_to_receive) as u128;
+        }
+        assert_eq!(sum, 0, "ValueNotConserved: net transfers");
+        for transition in transitions {
+            let mut payouts = Vec::new();
+            for message in &transition.messages {
+                if message.reply_details.is_some() {
+                    payouts.push((message.destination, message.value));
+                }
+            }
+            for claim in &transition.value_claims {
+                payouts.push((claim.destination, claim.value));
+            }
+            let total: u128 = payouts.iter().map(|(_, value)| value).sum();
+            let owned = self.owned.get_mut(&transition.actor_id).unwrap();
+            assert!(*owned >= total, "InsufficientOwnedValue: {transition:?}");
+            *owned -= total;
+            if let Some(heir) = transition.inheritor {
+                payouts.push((heir.to_address_lossy(), std::mem::take(owned)));
+            }
+            for (user, value) in payouts.into_iter().filter(|(_, value)| *value > 0) {
+                *self.paid.entry(user).or_default() += value;
+            }
+        }
+    }
+
+    /// Everything that came in is somewhere.
+    pub fn assert_conserved(&self) {
+        let there: u128 = [&self.custody, &self.owned]
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .sum();
+        let paid: u128 = self.paid.values().sum();
+        assert_eq!(self.deposits, there + paid);
+    }
+}
+
+/// ETH that comes with an event.
+fn value_of(event: &MirrorEvent) -> u128 {
+    match event {
+        MirrorEvent::OwnedBalanceTopUpRequested { value }
+        | MirrorEvent::MessageQueueingRequested { value, .. }
+        | MirrorEvent::ReplyQueueingRequested { value, .. } => *value,
+        MirrorEvent::ExecutableBalanceTopUpRequested { .. }
+        | MirrorEvent::ValueClaimingRequested { .. } => 0,
+    }
+}
+
+pub struct World {
+    pub executor: Executor,
+    pub parameters: ExecutionParameters,
+    pub root: H256,
+    /// Number of the last Ethereum block.
+    pub height: u64,
+    /// Number of the last round.
+    pub block: u64,
+    pub events: Vec<EthereumEvent>,
+    pub natives: Vec<NativeMessage>,
+    pub codes: Vec<CodeId>,
+    pub books: Books,
+    pub programs: Vec<ActorId>,
+    /// Every message to Ethereum so far, with the program that sent it.
+    pub messages: Vec<(ActorId, OutgoingMessage)>,
+    pub receipts: Vec<Receipt>,
+    /// Every round so far, by what it was given.
+    pub history: Vec<(H256, RoundInput, RoundOutcome)>,
+    nonce: u64,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(ExecutorConfig {
+            path: None,
+            threads: 2,
+        })
+    }
+
+    pub fn with(config: ExecutorConfig) -> Self {
+        Self {
+            executor: Executor::open(config).unwrap(),
+            parameters: ExecutionParameters::default(),
+            root: H256::zero(),
+            height: 100,
+            block: 0,
+            events: Vec::new(),
+            natives: Vec::new(),
+            codes: Vec::new(),
+            books: Books::default(),
+            programs: Vec::new(),
+            messages: Vec::new(),
+            receipts: Vec::new(),
+            history: Vec::new(),
+            nonce: 0,
+        }
+    }
+
+    /// A created program, neither funded nor initialised.
+    pub fn create(&mut self, wasm: &[u8]) -> ActorId {
+        let code_id = self.executor.add_code(wasm).unwrap();
+        self.codes.push(code_id);
+        let mut address = H160::from_low_u64_be(self.programs.len() as u64 + 1);
+        address.0[0] = 0x77;
+        let actor_id = ActorId::from(address);
+        self.programs.push(actor_id);
+        self.events
+            .push(EthereumEvent::Router(RouterEvent::ProgramCreated {
+                actor_id,
+                code_id,
+            }));
+        actor_id
+    }
+
+    /// A funded program whose init has run.
+    pub fn program(&mut self, wasm: &[u8], init: &[u8]) -> ActorId {
+        let program = self.create(wasm);
+        self.top_up(program, RICH);
+        let id = self.send(program, ALICE, init, 0);
+        self.run();
+        assert!(
+            self.code(id).is_success(),
+            "init ended with {:?}",
+            self.code(id)
+        );
+        program
+    }
+
+    pub fn mirror(&mut self, actor_id: ActorId, event: MirrorEvent) {
+        self.events.push(EthereumEvent::Mirror { actor_id, event });
+    }
+
+    pub fn top_up(&mut self, program: ActorId, value: u128) {
+        self.mirror(
+            program,
+            MirrorEvent::ExecutableBalanceTopUpRequested { value },
+        );
+    }
+
+    pub fn give(&mut self, program: ActorId, value: u128) {
+        self.mirror(program, MirrorEvent::OwnedBalanceTopUpRequested { value });
+    }
+
+    pub fn next_id(&mut self, program: ActorId) -> MessageId {
+        self.nonce += 1;
+        MessageId::from_mirror(program.to_address_lossy(), self.nonce.into())
+    }
+
+    pub fn send(
+        &mut self,
+        program: ActorId,
+        source: H160,
+        payload: &[u8],
+        value: u128,
+    ) -> MessageId {
+        self.send_with(program, source, payload, value, false)
+    }
+
+    pub fn send_with(
+        &mut self,
+        program: ActorId,
+        source: H160,
+        payload: &[u8],
+        value: u128,
+        call_reply: bool,
+    ) -> MessageId {
+        let id = self.next_id(program);
+        let event = MirrorEvent::MessageQueueingRequested {
+            id,
+            source,
+            payload: payload.to_vec(),
+            value,
+            call_reply,
+        };
+        self.mirror(program, event);
+        id
+    }
+
+    pub fn reply(
+        &mut self,
+        program: ActorId,
+        source: H160,
+        to: MessageId,
+        payload: &[u8],
+        value: u128,
+    ) {
+        let event = MirrorEvent::ReplyQueueingRequested {
+            replied_to: to,
+            source,
+            payload: payload.to_vec(),
+            value,
+        };
+        self.mirror(program, event);
+    }
+
+    pub fn claim(&mut self, program: ActorId, source: H160, claimed_id: MessageId) {
+        self.mirror(
+            program,
+            MirrorEvent::ValueClaimingRequested { claimed_id, source },
+        );
+    }
+
+    pub fn native(&mut self, program: ActorId, source: H160, payload: &[u8]) -> MessageId {
+        let id = self.next_id(program);
+        self.natives.push(NativeMessage {
+            id,
+            source,
+            destination: program,
+            payload: payload.to_vec(),
+            value: 0,
+        });
+        id
+    }
+
+    pub fn header(&self, number: u64) -> EthereumHeader {
+        EthereumHeader {
+            hash: H256::from_low_u64_be(number),
+            parent: H256::from_low_u64_be(number - 1),
+            number,
+            timestamp: 1_700_000_000 + 12 * number,
+            randao: keccak256([number.to_be_bytes()]),
+            receipts_root: H256::zero(),
+        }
+    }
+
+    /// The input of the next round: one Ethereum block with the pending events, and the pending native messages.
+    pub fn input(&mut self) -> RoundInput {
+        self.height += 1;
+        let header = self.header(self.height);
+        self.books.deposit_all(&self.events);
+        let block = EthereumBlock {
+            header,
+            events: std::mem::take(&mut self.events),
+        };
+        self.input_with(vec![block])
+    }
+
+    fn input_with(&mut self, ethereum: Vec<EthereumBlock>) -> RoundInput {
+        self.block += 1;
+        RoundInput {
+            block: ChainBlock {
+                number: self.block,
+                hash: keccak256([self.block.to_be_bytes()]),
+            },
+            anchor: self.header(self.height),
+            ethereum,
+            codes: std::mem::take(&mut self.codes),
+            native: std::mem::take(&mut self.natives),
+            parameters: self.parameters,
+        }
+    }
+
+    /// A round with a new Ethereum block.
+    pub fn round(&mut self) -> RoundOutcome {
+        let input = self.input();
+        self.execute(input)
+    }
+
+    /// A round without a new Ethereum block.
+    pub fn quiet_round(&mut self) -> RoundOutcome {
+        let input = self.input_with(Vec::new());
+        self.execute(input)
+    }
+
+    fn execute(&mut self, input: RoundInput) -> RoundOutcome {
+        let outcome = self.executor.execute_round(self.root, &input).unwrap();
+        self.books.settle(&outcome.transitions);
+        self.books.assert_conserved();
+        for transition in &outcome.transitions {
+            for message in &transition.messages {
+                self.messages.push((transition.actor_id, message.clone()));
+            }
+        }
+        self.receipts.extend(&outcome.receipts);
+        self.history.push((self.root, input, outcome.clone()));
+        self.root = outcome.state_root;
+        if !outcome.work_left {
+            self.assert_books_match();
+        }
+        outcome
+    }
+
+    /// Rounds until nothing is left to run.
+    pub fn run(&mut self) -> RoundOutcome {
+        let mut outcome = self.round();
+        for _ in 0..1_000 {
+            if !outcome.work_left {
+                return outcome;
+            }
+            outcome = self.quiet_round();
+        }
+        panic!("the work has no end");
+    }
+
+    /// Empty Ethereum blocks.
+    pub fn pass(&mut self, blocks: u64) {
+        for _ in 0..blocks {
+            self.run();
+        }
+    }
+
+    pub fn state(&self, program: ActorId) -> ProgramState {
+        let record = self.executor.program(self.root, program).unwrap().unwrap();
+        self.executor.read_state(record.state_hash).unwrap()
+    }
+
+    fn read<T: codec::Decode + Default>(&self, hash: Option<H256>) -> T {
+        hash.map(|hash| self.executor.read(hash).unwrap())
+            .unwrap_or_default()
+    }
+
+    pub fn queue(&self, program: ActorId) -> MessageQueue {
+        self.read(self.state(program).canonical_queue.hash)
+    }
+
+    pub fn waitlist(&self, program: ActorId) -> Waitlist {
+        self.read(self.state(program).waitlist_hash)
+    }
+
+    pub fn stash(&self, program: ActorId) -> DispatchStash {
+        self.read(self.state(program).stash_hash)
+    }
+
+    pub fn mailbox(&self, program: ActorId, user: H160) -> UserMailbox {
+        let mailbox: Mailbox = self.read(self.state(program).mailbox_hash);
+        self.read(mailbox.get(&actor(user)).copied())
+    }
+
+    /// What programs believe to have is what the contracts hold for them.
+    fn assert_books_match(&self) {
+        for program in self.executor.program_ids(self.root).unwrap() {
+            let state = self.state(program);
+            let mailbox: Mailbox = self.read(state.mailbox_hash);
+            let boxes = mailbox.values().flat_map(|hash| {
+                let own: UserMailbox = self.executor.read(*hash).unwrap();
+                own.into_values().map(|message| message.value.value)
+            });
+            let queue = self.queue(program);
+            let queued = queue
+                .iter()
+                .filter(|dispatch| dispatch.context.is_none())
+                .map(|dispatch| dispatch.value);
+            let stash = self.stash(program);
+            let delayed = stash.values().map(|stashed| stashed.value.0.value);
+            let in_transit: u128 = boxes.chain(queued).chain(delayed).sum();
+            let held = self.books.custody.get(&program).copied().unwrap_or(0);
+            assert_eq!(in_transit, held, "custody of {program}");
+            let owned = self.books.owned.get(&program).copied().unwrap_or(0);
+            match state.program {
+                Program::Exited(_) => assert_eq!(state.balance, 0),
+                _ => assert_eq!(state.balance, owned, "what {program} owns"),
+            }
+        }
+    }
+
+    pub fn receipt(&self, id: MessageId) -> Receipt {
+        let mut own = self
+            .receipts
+            .iter()
+            .filter(|receipt| receipt.message_id == id);
+        let receipt = *own.next().unwrap_or_else(|| panic!("{id} has no receipt"));
+        assert!(own.next().is_none(), "{id} has two receipts");
+        receipt
+    }
+
+    pub fn has_receipt(&self, id: MessageId) -> bool {
+        self.receipts.iter().any(|receipt| receipt.message_id == id)
+    }
+
+    pub fn code(&self, id: MessageId) -> ReplyCode {
+        self.receipt(id).code
+    }
+
+    /// The one reply on Ethereum to a message.
+    pub fn reply_to(&self, id: MessageId) -> OutgoingMessage {
+        let mut own = self.messages.iter().filter(|(_, message)| {
+            message
+                .reply_details
+                .is_some_and(|details| details.to == id)
+        });
+        let (_, message) = own.next().unwrap_or_else(|| panic!("{id} has no reply"));
+        assert!(own.next().is_none(), "{id} has two replies");
+        message.clone()
+    }
+
+    /// What a user has been sent, replies left out.
+    pub fn mail(&self, user: H160) -> Vec<OutgoingMessage> {
+        self.messages
+            .iter()
+            .map(|(_, message)| message)
+            .filter(|message| message.destination == user && message.reply_details.is_none())
+            .cloned()
+            .collect()
+    }
+
+    /// Sends, runs, and gives the reply back.
+    pub fn ask(&mut self, program: ActorId, payload: &[u8]) -> OutgoingMessage {
+        let id = self.send(program, ALICE, payload, 0);
+        self.run();
+        self.reply_to(id)
+    }
+
+    /// How a message ends.
+    pub fn ends(&mut self, program: ActorId, payload: &[u8]) -> ReplyCode {
+        let reply = self.ask(program, payload);
+        reply.reply_details.unwrap().code
+    }
+
+    pub fn query(&self, program: ActorId, payload: &[u8]) -> Result<QueryReply, QueryError> {
+        self.query_as(ALICE, program, payload, 0)
+    }
+
+    pub fn query_as(
+        &self,
+        source: H160,
+        program: ActorId,
+        payload: &[u8],
+        value: u128,
+    ) -> Result<QueryReply, QueryError> {
+        let context = QueryContext {
+            anchor: self.header(self.height),
+            parameters: self.parameters,
+        };
+        let query = Query {
+            source,
+            program,
+            payload: payload.to_vec(),
+            value,
+            top_up: None,
+        };
+        self.executor.calculate_reply(self.root, &context, &query)
+    }
+}
+
+/// A module from its text, with the memory import in front.
+pub fn wat(text: &str) -> Vec<u8> {
+    wat::parse_str(format!("(module {text})")).unwrap()
+}
+
+/// Ethereum calldata: selector of `signature`, then words.
+pub fn call(signature: &str, words: &[[u8; 32]]) -> Vec<u8> {
+    let mut data = keccak256([signature]).0[..4].to_vec();
+    words.iter().for_each(|word| data.extend_from_slice(word));
+    data
+}
+
+pub fn word(number: u128) -> [u8; 32] {
+    let mut word = [0; 32];
+    word[16..].copy_from_slice(&number.to_be_bytes());
+    word
+}
+
+pub fn command(name: &str, arguments: &[&[u8]]) -> Vec<u8> {
+    [name.as_bytes(), &arguments.concat()].concat()
+}
