@@ -26,13 +26,13 @@ fi
 child=$!
 exec >&-
 read -r _
-kill -TERM $child 2>&-
+kill -TERM $child 2>/dev/null
 tries=0
-while kill -0 $child 2>&- && [ $tries -lt 50 ]; do
+while kill -0 $child 2>/dev/null && [ $tries -lt 50 ]; do
   sleep 0.1
   tries=$((tries + 1))
 done
-kill -KILL $child 2>&-
+kill -KILL $child 2>/dev/null
 wait $child
 "#;
 

@@ -1,0 +1,609 @@
+//! A model of Ethereum, of the validators and of other relayers, in which the pipeline must always end well.
+
+use super::*;
+use crate::refusal::{Class, Refusal};
+use fees::{Fees, Market};
+use gear_exe_primitives::hashing::keccak256;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+const GWEI: u128 = 1_000_000_000;
+const GAS: u64 = 100_000;
+/// Blocks that are final behind the head.
+const FINALITY: usize = 5;
+/// Batches that the validators have to settle.
+const TARGET: u64 = 5;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sender {
+    Us,
+    Rival,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Batch(BatchFacts),
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Tx {
+    hash: H256,
+    from: Sender,
+    nonce: u64,
+    action: Action,
+    fees: Fees,
+}
+
+#[derive(Clone, Debug)]
+struct Block {
+    hash: H256,
+    txs: Vec<Tx>,
+}
+
+/// What follows from a branch's transactions.
+#[derive(Clone, Debug, Default)]
+struct Ledger {
+    router: RouterState,
+    nonces: [u64; 2],
+    applied: Vec<H256>,
+    reverted: usize,
+    /// Gas-limit wei that transactions of ours took.
+    mined: BTreeMap<H256, bool>,
+}
+
+fn hash(parts: &[u64]) -> H256 {
+    keccak256(parts.iter().map(|part| part.to_be_bytes()))
+}
+
+#[derive(Default)]
+struct World {
+    blocks: Vec<Block>,
+    pool: Vec<Tx>,
+    base_fee: u128,
+    balance: u128,
+    signed: Vec<BatchFacts>,
+    /// By digest: the block that must be an ancestor.
+    anchors: BTreeMap<H256, H256>,
+    counter: u64,
+    last_head: Option<H256>,
+    /// Things that happened for which a wasted transaction is excused.
+    excuses: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            base_fee: GWEI,
+            balance: u128::MAX,
+            blocks: vec![Block {
+                hash: hash(&[0]),
+                txs: Vec::new(),
+            }],
+            ..Self::default()
+        }
+    }
+
+    fn ledger(&self, blocks: usize) -> Ledger {
+        let mut ledger = Ledger::default();
+        let mut ancestors = BTreeSet::new();
+        for block in &self.blocks[..blocks] {
+            for tx in &block.txs {
+                ledger.nonces[tx.from as usize] += 1;
+                let success = match tx.action {
+                    Action::Nothing => true,
+                    Action::Batch(batch) => {
+                        let fits = batch.nonce == ledger.router.nonce + 1
+                            && batch.parent == ledger.router.digest
+                            && ancestors.contains(&self.anchors[&batch.digest]);
+                        if fits {
+                            ledger.router.nonce = batch.nonce;
+                            ledger.router.digest = batch.digest;
+                            ledger.applied.push(batch.digest);
+                        } else if tx.from == Sender::Us {
+                            ledger.reverted += 1;
+                        }
+                        fits
+                    }
+                };
+                ledger.mined.insert(tx.hash, success);
+            }
+            ancestors.insert(block.hash);
+        }
+        ledger
+    }
+
+    fn on_branch(&self, digest: H256) -> bool {
+        let anchor = self.anchors[&digest];
+        self.blocks.iter().any(|block| block.hash == anchor)
+    }
+
+    fn head(&self) -> Ledger {
+        self.ledger(self.blocks.len())
+    }
+
+    fn finalised(&self) -> Ledger {
+        self.ledger(self.blocks.len().saturating_sub(FINALITY).max(1))
+    }
+
+    fn mine(&mut self) {
+        let mut nonces = self.head().nonces;
+        let mut txs = Vec::new();
+        self.pool.sort_by_key(|tx| tx.nonce);
+        for tx in &self.pool {
+            let nonce = &mut nonces[tx.from as usize];
+            if tx.nonce == *nonce && tx.fees.max_fee >= self.base_fee {
+                *nonce += 1;
+                txs.push(*tx);
+            }
+        }
+        self.pool.retain(|tx| tx.nonce >= nonces[tx.from as usize]);
+        self.counter += 1;
+        self.blocks.push(Block {
+            hash: hash(&[1, self.counter]),
+            txs,
+        });
+    }
+
+    fn reorg(&mut self, depth: usize, lose: bool) {
+        // Ethereum never takes back what is final.
+        let depth = depth.min(FINALITY - 1).min(self.blocks.len() - 1);
+        let removed = self.blocks.split_off(self.blocks.len() - depth);
+        if depth > 0 {
+            self.excuses += 1;
+        }
+        if !lose {
+            for tx in removed.into_iter().flat_map(|block| block.txs) {
+                let _ = self.add(tx);
+            }
+        }
+        for _ in 0..depth {
+            self.counter += 1;
+            self.blocks.push(Block {
+                hash: hash(&[1, self.counter]),
+                txs: Vec::new(),
+            });
+        }
+    }
+
+    /// A node's pool: one transaction per nonce, replaced by one that offers a tenth more.
+    fn add(&mut self, tx: Tx) -> Answer {
+        if tx.nonce < self.head().nonces[tx.from as usize] {
+            return Answer::NonceUsed;
+        }
+        if self.pool.iter().any(|known| known.hash == tx.hash) {
+            return Answer::Taken;
+        }
+        if tx.from == Sender::Us && self.balance < tx.fees.max_fee * u128::from(GAS) {
+            return Answer::NoFunds;
+        }
+        let rival = self
+            .pool
+            .iter()
+            .position(|known| known.from == tx.from && known.nonce == tx.nonce);
+        if let Some(at) = rival {
+            let old = self.pool[at].fees;
+            if tx.fees.max_fee * 100 < old.max_fee * 110 || tx.fees.tip * 100 < old.tip * 110 {
+                return Answer::Underpriced;
+            }
+            self.pool.remove(at);
+        }
+        self.pool.push(tx);
+        Answer::Taken
+    }
+
+    /// Validators sign a batch on what the Router holds `lag` blocks below the head, which is its anchor.
+    fn sign(&mut self, lag: usize, variant: u64) {
+        let blocks = self.blocks.len().saturating_sub(lag).max(1);
+        let router = self.ledger(blocks).router;
+        let made =
+            |batch: &BatchFacts| batch.parent == router.digest && self.on_branch(batch.digest);
+        if router.nonce >= TARGET
+            || self.signed.iter().filter(|batch| made(batch)).count() as u64 > variant
+        {
+            return;
+        }
+        let anchor = self.blocks[blocks - 1].hash;
+        let digest = keccak256([
+            router.digest.as_bytes(),
+            anchor.as_bytes(),
+            &[variant as u8],
+        ]);
+        if self.anchors.insert(digest, anchor).is_none() {
+            self.signed.push(BatchFacts {
+                digest,
+                nonce: router.nonce + 1,
+                parent: router.digest,
+                set_id: 0,
+                expiry: u64::MAX,
+            });
+        }
+    }
+
+    fn view(&mut self, tracked: &[H256]) -> View {
+        let (ledger, settled) = (self.head(), self.finalised());
+        let block = |at: usize| Head {
+            number: at as u64,
+            hash: self.blocks[at].hash,
+        };
+        let head = block(self.blocks.len() - 1);
+        let reorged = self
+            .last_head
+            .is_some_and(|last| self.blocks.iter().all(|block| block.hash != last));
+        let transactions = tracked
+            .iter()
+            .map(|hash| {
+                let status = match ledger.mined.get(hash) {
+                    Some(&success) => {
+                        let at = self
+                            .blocks
+                            .iter()
+                            .position(|block| block.txs.iter().any(|tx| tx.hash == *hash))
+                            .unwrap();
+                        TxStatus::Mined {
+                            block: block(at),
+                            success,
+                            gas_used: GAS,
+                        }
+                    }
+                    None if self.pool.iter().any(|tx| tx.hash == *hash) => TxStatus::Pending,
+                    None => TxStatus::Unknown,
+                };
+                (*hash, status)
+            })
+            .collect();
+        self.last_head = Some(head.hash);
+        View {
+            head,
+            timestamp: 1,
+            finalised: block((self.blocks.len() - 1).saturating_sub(FINALITY)),
+            router: ledger.router,
+            settled: settled.router,
+            nonce: ledger.nonces[0],
+            settled_nonce: settled.nonces[0],
+            balance: self.balance,
+            market: Market {
+                base_fee: self.base_fee,
+                tip: GWEI / 100,
+            },
+            reorged,
+            transactions,
+        }
+    }
+}
+
+/// A relayer with its durable log. Whatever is not in the log is lost in a crash.
+struct Relayer {
+    policy: Policy,
+    state: State,
+    log: BTreeMap<u64, Vec<Attempt>>,
+    facts: BTreeMap<H256, BatchFacts>,
+    settled: Vec<H256>,
+}
+
+/// What the network does to a transaction on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wire {
+    Works,
+    LosesRequest,
+    LosesAnswer,
+}
+
+impl Relayer {
+    fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            state: State::new(policy, [], []),
+            log: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            settled: Vec::new(),
+        }
+    }
+
+    fn crash(&mut self) {
+        self.state = State::new(
+            self.policy,
+            self.log.clone(),
+            self.facts.values().copied().collect::<Vec<_>>(),
+        );
+    }
+
+    /// One turn of the driver. `crash` says after how many effects the process is killed.
+    fn turn(&mut self, world: &mut World, crash: Option<usize>, wire: Wire) {
+        let mut work: VecDeque<Effect> = self.state.step(Event::Ready(world.signed.clone())).into();
+        let view = world.view(&self.state.tracked());
+        work.extend(self.state.step(Event::View(Box::new(view))));
+        let mut done = 0;
+        while let Some(effect) = work.pop_front() {
+            if crash == Some(done) {
+                return self.crash();
+            }
+            done += 1;
+            if let Some(event) = self.execute(world, effect, wire) {
+                for effect in self.state.step(event).into_iter().rev() {
+                    work.push_front(effect);
+                }
+            }
+        }
+        if crash.is_some() {
+            self.crash();
+        }
+    }
+
+    fn execute(&mut self, world: &mut World, effect: Effect, wire: Wire) -> Option<Event> {
+        match effect {
+            Effect::Check(plan) => {
+                let Payload::Batch(digest) = plan.payload else {
+                    panic!("nothing to check in {plan:?}");
+                };
+                let batch = world.signed.iter().find(|batch| batch.digest == digest)?;
+                let router = world.head().router;
+                let class = if batch.nonce <= router.nonce {
+                    Some(Class::Already)
+                } else if batch.parent != router.digest || !world.on_branch(digest) {
+                    Some(Class::Stale)
+                } else {
+                    None
+                };
+                let verdict = match class {
+                    None => Verdict::Fits(GAS / 2),
+                    Some(class) => Verdict::Refused(Refusal {
+                        class,
+                        reason: String::new(),
+                    }),
+                };
+                Some(Event::Checked(plan, verdict))
+            }
+            Effect::Sign(plan, gas_limit) => {
+                assert!(plan.fees.max_fee <= self.policy.max_fee);
+                let payload = match plan.payload {
+                    Payload::Batch(digest) => digest,
+                    Payload::Cancel => H256::zero(),
+                };
+                let hash = keccak256([
+                    &plan.nonce.to_be_bytes()[..],
+                    payload.as_bytes(),
+                    &plan.fees.max_fee.to_be_bytes(),
+                    &plan.fees.tip.to_be_bytes(),
+                ]);
+                let attempt = Attempt {
+                    hash,
+                    payload: plan.payload,
+                    fees: plan.fees,
+                    gas_limit,
+                    sent_at: plan.head.number,
+                    refused: false,
+                };
+                Some(Event::Signed(plan, attempt))
+            }
+            Effect::Store(nonce) => {
+                let slot = &self.state.slots()[&nonce];
+                for attempt in &slot.attempts {
+                    if let Payload::Batch(digest) = attempt.payload
+                        && let Some(facts) = self.state.batches.get(&digest)
+                    {
+                        self.facts.insert(digest, *facts);
+                    }
+                }
+                self.log.insert(nonce, slot.attempts.clone());
+                None
+            }
+            Effect::Send(nonce, hash) => {
+                let attempt = self
+                    .log
+                    .get(&nonce)
+                    .and_then(|attempts| attempts.iter().find(|attempt| attempt.hash == hash))
+                    .expect("stored before it is sent");
+                let action = match attempt.payload {
+                    Payload::Cancel => Action::Nothing,
+                    Payload::Batch(digest) => Action::Batch(self.facts[&digest]),
+                };
+                let tx = Tx {
+                    hash,
+                    from: Sender::Us,
+                    nonce,
+                    action,
+                    fees: attempt.fees,
+                };
+                let answer = match wire {
+                    Wire::Works => world.add(tx),
+                    Wire::LosesRequest => Answer::Unknown,
+                    Wire::LosesAnswer => {
+                        world.add(tx);
+                        Answer::Unknown
+                    }
+                };
+                Some(Event::Sent(nonce, hash, answer))
+            }
+            Effect::Forget(nonce) => {
+                self.log.remove(&nonce);
+                None
+            }
+            Effect::Note(Note::Settled(digest)) => {
+                self.settled.push(digest);
+                None
+            }
+            Effect::Alarm(..) | Effect::Note(_) => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Fate {
+    Sign(usize, u64),
+    Turn(Option<usize>, Wire),
+    Mine,
+    Reorg(usize, bool),
+    Drop,
+    Rival,
+    Foreign,
+    BaseFee(u128),
+    Balance(bool),
+    LoseLog,
+}
+
+fn wire() -> impl Strategy<Value = Wire> {
+    prop_oneof![
+        4 => Just(Wire::Works),
+        1 => Just(Wire::LosesRequest),
+        1 => Just(Wire::LosesAnswer),
+    ]
+}
+
+fn turn() -> impl Strategy<Value = Fate> {
+    (proptest::option::weighted(0.3, 0usize..7), wire())
+        .prop_map(|(crash, wire)| Fate::Turn(crash, wire))
+}
+
+/// Faults of the process, the network, the pool and the market, but nobody else's transactions and no reorg.
+fn own_faults() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        3 => (0usize..3, 0u64..2).prop_map(|(lag, variant)| Fate::Sign(lag, variant)),
+        6 => turn(),
+        4 => Just(Fate::Mine),
+        1 => Just(Fate::Drop),
+        1 => prop_oneof![Just(GWEI / 10), Just(5 * GWEI), Just(80 * GWEI), Just(150 * GWEI), Just(500 * GWEI)]
+            .prop_map(Fate::BaseFee),
+        1 => any::<bool>().prop_map(Fate::Balance),
+    ]
+}
+
+fn all_faults() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        6 => own_faults(),
+        1 => (1usize..FINALITY, any::<bool>()).prop_map(|(depth, lose)| Fate::Reorg(depth, lose)),
+        1 => Just(Fate::Rival),
+        1 => Just(Fate::Foreign),
+        1 => Just(Fate::LoseLog),
+    ]
+}
+
+fn meet(fate: Fate, world: &mut World, relayer: &mut Relayer) {
+    match fate {
+        Fate::Sign(lag, variant) => world.sign(lag, variant),
+        Fate::Turn(crash, wire) => relayer.turn(world, crash, wire),
+        Fate::Mine => world.mine(),
+        Fate::Reorg(depth, lose) => world.reorg(depth, lose),
+        Fate::Drop => world.pool.clear(),
+        Fate::BaseFee(fee) => world.base_fee = fee,
+        Fate::Balance(rich) => world.balance = if rich { u128::MAX } else { 1 },
+        Fate::LoseLog => {
+            world.excuses += 1;
+            relayer.log.clear();
+            relayer.facts.clear();
+            relayer.crash();
+        }
+        Fate::Rival => {
+            let ledger = world.head();
+            let next = world.signed.iter().find(|batch| {
+                batch.nonce == ledger.router.nonce + 1
+                    && batch.parent == ledger.router.digest
+                    && world.on_branch(batch.digest)
+            });
+            if let Some(batch) = next.copied() {
+                world.excuses += 1;
+                world.counter += 1;
+                let tx = Tx {
+                    hash: hash(&[2, world.counter]),
+                    from: Sender::Rival,
+                    nonce: ledger.nonces[1],
+                    action: Action::Batch(batch),
+                    fees: Fees {
+                        max_fee: 1_000 * GWEI,
+                        tip: 1,
+                    },
+                };
+                let _ = world.add(tx);
+            }
+        }
+        Fate::Foreign => {
+            world.excuses += 1;
+            world.counter += 1;
+            let tx = Tx {
+                hash: hash(&[3, world.counter]),
+                from: Sender::Us,
+                nonce: world.head().nonces[0],
+                action: Action::Nothing,
+                fees: Fees {
+                    max_fee: 150 * GWEI,
+                    tip: GWEI,
+                },
+            };
+            let _ = world.add(tx);
+        }
+    }
+}
+
+/// After the faults: everything that was to be settled is, once, and nothing is left over.
+fn ends_well(mut world: World, mut relayer: Relayer) -> Result<World, TestCaseError> {
+    world.base_fee = GWEI;
+    world.balance = u128::MAX;
+    for _ in 0..400 {
+        world.sign(0, 0);
+        relayer.turn(&mut world, None, Wire::Works);
+        world.mine();
+        if world.finalised().router.nonce == TARGET && relayer.state.slots().is_empty() {
+            break;
+        }
+    }
+    let end = world.finalised();
+    prop_assert_eq!(end.router.nonce, TARGET, "not everything was settled");
+    prop_assert_eq!(
+        end.applied.len() as u64,
+        TARGET,
+        "something was applied twice"
+    );
+    prop_assert!(
+        relayer.state.slots().is_empty(),
+        "{:?}",
+        relayer.state.slots()
+    );
+    prop_assert!(relayer.log.is_empty());
+    relayer.settled.sort();
+    let before = relayer.settled.len();
+    relayer.settled.dedup();
+    prop_assert_eq!(relayer.settled.len(), before, "reported as settled twice");
+    let alarms = relayer.state.alarms();
+    prop_assert!(alarms.is_empty(), "{:?}", alarms);
+    Ok(world)
+}
+
+fn policy() -> Policy {
+    Policy {
+        max_fee: 200 * GWEI,
+        bump_blocks: 2,
+        stagger_blocks: 0,
+        retry_blocks: 4,
+        low_balance: 10,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+
+    #[test]
+    fn any_interleaving_ends_with_everything_settled_once(
+        fates in proptest::collection::vec(all_faults(), 0..80),
+    ) {
+        let (mut world, mut relayer) = (World::new(), Relayer::new(policy()));
+        for fate in fates {
+            meet(fate, &mut world, &mut relayer);
+        }
+        let world = ends_well(world, relayer)?;
+        let wasted = world.head().reverted;
+        prop_assert!(wasted <= world.excuses, "{wasted} wasted, {} excused", world.excuses);
+    }
+
+    /// While nobody else sends and Ethereum keeps its branch, no crash, lost packet or fee wastes a transaction.
+    #[test]
+    fn own_faults_waste_nothing(fates in proptest::collection::vec(own_faults(), 0..80)) {
+        let (mut world, mut relayer) = (World::new(), Relayer::new(policy()));
+        for fate in fates {
+            meet(fate, &mut world, &mut relayer);
+        }
+        let world = ends_well(world, relayer)?;
+        let end = world.head();
+        prop_assert_eq!(end.reverted, 0);
+        prop_assert_eq!(end.nonces[0], TARGET, "one transaction per batch");
+    }
+}

@@ -1,0 +1,257 @@
+//! Chain specifications: a preset of the runtime, and what it has to know of Ethereum.
+//!
+//! The Router is initialised with the genesis hash of the chain, and the chain's genesis names the Router. So whoever
+//! starts a network deploys the Router's proxy first, makes the specification with its address, asks [`genesis_hash`],
+//! and initialises the Router with that.
+
+use gear_exe_primitives::{
+    H160, H256,
+    batch::{AppliedBatch, RouterDomain},
+    ethereum::EthereumHeader,
+    host::gear_exe::HostFunctions as OurHostFunctions,
+    vote::RouterAt,
+};
+use gear_exe_runtime::{SS58_PREFIX, VERSION, WASM_BINARY, genesis::LOCAL_PRESET, opaque::Block};
+use polkadot_sdk::{
+    sc_chain_spec::{
+        ChainSpec as AnyChainSpec, GenericChainSpec, NoExtension, Properties,
+        construct_genesis_block, resolve_state_version_from_wasm,
+    },
+    sc_executor::WasmExecutor,
+    sc_service::ChainType,
+    sp_core::storage::{StateVersion, Storage, well_known_keys::CODE},
+    sp_genesis_builder::DEV_RUNTIME_PRESET,
+    sp_io,
+    sp_runtime::traits::{BlakeTwo256, Block as BlockT, Hash as HashT},
+};
+use std::path::PathBuf;
+
+/// A specification whose genesis is built by our runtime.
+pub type ChainSpec = GenericChainSpec<NoExtension, OurHostFunctions>;
+/// Host functions that our runtime may call.
+pub type HostFunctions = (sp_io::SubstrateHostFunctions, OurHostFunctions);
+
+/// Id of the first validator set: what the Router's initialisation gives it.
+const FIRST_SET: u64 = 1;
+
+/// Which validators a new network has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// One: Alice.
+    Dev,
+    /// Four on one machine: Alice, Bob, Charlie, Dave.
+    Local,
+}
+
+/// What a new network has to know of Ethereum, and its pace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkFacts {
+    /// EIP-155 id of the Ethereum chain.
+    pub chain_id: u64,
+    /// The Router.
+    pub router: H160,
+    /// The first anchor: a block before which nothing happened on the Router but its deployment.
+    pub ethereum: EthereumHeader,
+    /// Length of a slot, and so of a block, in milliseconds.
+    pub slot_duration_ms: u64,
+    /// Seconds after its anchor until which the Router takes a batch: a few tens of Ethereum blocks. A batch that the
+    /// Router refuses holds the next one up for so long.
+    pub expiry_seconds: u64,
+}
+
+/// Why a specification cannot be made or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainSpecError {
+    /// The runtime was built without its WASM.
+    #[error("this binary has no WASM runtime in it: build it without SKIP_WASM_BUILD")]
+    NoWasm,
+    /// A fact of Ethereum does not become JSON.
+    #[error("the genesis cannot be written: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The file is missing or no specification.
+    #[error("chain specification {path}: {reason}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The runtime refuses the genesis.
+    #[error("the runtime refuses the genesis of the chain specification: {0}")]
+    Genesis(String),
+}
+
+/// The specification of a new network.
+///
+/// # Errors
+///
+/// [`ChainSpecError::NoWasm`] if the binary has no runtime in it.
+pub fn network(preset: Preset, facts: &NetworkFacts) -> Result<ChainSpec, ChainSpecError> {
+    let wasm = WASM_BINARY.ok_or(ChainSpecError::NoWasm)?;
+    let (name, id, chain_type, preset) = match preset {
+        Preset::Dev => (
+            "Gear.exe development",
+            "gear-exe-dev",
+            ChainType::Development,
+            DEV_RUNTIME_PRESET,
+        ),
+        Preset::Local => (
+            "Gear.exe local network",
+            "gear-exe-local",
+            ChainType::Local,
+            LOCAL_PRESET,
+        ),
+    };
+    let router = RouterAt {
+        block: facts.ethereum.id(),
+        batch: AppliedBatch {
+            set_id: FIRST_SET,
+            ..Default::default()
+        },
+    };
+    let patch = serde_json::json!({
+        "execution": { "ethereum": facts.ethereum },
+        "settlement": {
+            "domain": RouterDomain { chain_id: facts.chain_id, router: facts.router },
+            "router": router,
+            "parameters": { "expiry_seconds": facts.expiry_seconds },
+        },
+        "slots": { "slotDuration": facts.slot_duration_ms },
+    });
+    Ok(ChainSpec::builder(wasm, NoExtension::None)
+        .with_name(name)
+        .with_id(id)
+        .with_protocol_id("gear-exe")
+        .with_chain_type(chain_type)
+        .with_properties(properties())
+        .with_genesis_config_preset_name(preset)
+        .with_genesis_config_patch(patch)
+        .build())
+}
+
+fn properties() -> Properties {
+    let mut properties = Properties::new();
+    properties.insert("ss58Format".into(), SS58_PREFIX.into());
+    properties.insert("tokenSymbol".into(), "VARA".into());
+    properties.insert("tokenDecimals".into(), 12.into());
+    properties
+}
+
+/// Reads a specification, plain or raw, from a JSON file.
+///
+/// # Errors
+///
+/// [`ChainSpecError::File`] if it is missing or no specification.
+pub fn from_file(path: PathBuf) -> Result<ChainSpec, ChainSpecError> {
+    ChainSpec::from_json_file(path.clone()).map_err(|reason| ChainSpecError::File { path, reason })
+}
+
+/// The same specification with the genesis' storage in it: nodes start faster on it, since they need not run the runtime
+/// to make it.
+///
+/// # Errors
+///
+/// [`ChainSpecError::Genesis`] if the runtime refuses the genesis.
+pub fn raw(spec: &ChainSpec) -> Result<ChainSpec, ChainSpecError> {
+    spec.as_json(true)
+        .and_then(|json| ChainSpec::from_json_bytes(json.into_bytes()))
+        .map_err(ChainSpecError::Genesis)
+}
+
+/// The hash of the genesis block of a specification, before any node runs.
+///
+/// # Errors
+///
+/// [`ChainSpecError::Genesis`] if the runtime refuses the genesis.
+pub fn genesis_hash(spec: &dyn AnyChainSpec) -> Result<H256, ChainSpecError> {
+    let mut storage = Storage::default();
+    spec.as_storage_builder()
+        .assimilate_storage(&mut storage)
+        .map_err(ChainSpecError::Genesis)?;
+    let version = state_version(&storage)?;
+    let children = storage.children_default.into_values().map(|child| {
+        let root = BlakeTwo256::trie_root(child.data.into_iter().collect(), version);
+        (
+            child.child_info.prefixed_storage_key().into_inner(),
+            root.as_bytes().to_vec(),
+        )
+    });
+    let entries = storage.top.into_iter().chain(children).collect();
+    let root = BlakeTwo256::trie_root(entries, version);
+    Ok(construct_genesis_block::<Block>(root, version)
+        .header()
+        .hash())
+}
+
+fn state_version(storage: &Storage) -> Result<StateVersion, ChainSpecError> {
+    // Compiling our own runtime only to hear its version would take seconds.
+    if storage.top.get(CODE).map(Vec::as_slice) == WASM_BINARY {
+        return Ok(VERSION.state_version());
+    }
+    let executor = WasmExecutor::<HostFunctions>::builder().build();
+    resolve_state_version_from_wasm::<_, BlakeTwo256>(storage, &executor)
+        .map_err(|error| ChainSpecError::Genesis(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> NetworkFacts {
+        NetworkFacts {
+            chain_id: 31_337,
+            router: H160::repeat_byte(7),
+            ethereum: EthereumHeader {
+                hash: H256::repeat_byte(1),
+                number: 5,
+                ..Default::default()
+            },
+            slot_duration_ms: 250,
+            expiry_seconds: 600,
+        }
+    }
+
+    fn hash(spec: &ChainSpec) -> H256 {
+        genesis_hash(spec).unwrap()
+    }
+
+    #[test]
+    fn the_genesis_hash_binds_what_is_known_of_ethereum() {
+        let spec = network(Preset::Local, &facts()).unwrap();
+        let expected = hash(&spec);
+        // However it is written down, it is the same network.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spec.json");
+        for text in [spec.as_json(false), raw(&spec).unwrap().as_json(false)] {
+            std::fs::write(&path, text.unwrap()).unwrap();
+            let read = from_file(path.clone()).unwrap();
+            assert_eq!(hash(&read), expected);
+            assert_eq!(read.properties()["ss58Format"], 137);
+        }
+        let other = NetworkFacts {
+            router: H160::repeat_byte(8),
+            ..facts()
+        };
+        assert_ne!(hash(&network(Preset::Local, &other).unwrap()), expected);
+        assert_ne!(hash(&network(Preset::Dev, &facts()).unwrap()), expected);
+    }
+
+    #[test]
+    fn the_runtime_says_its_state_version_itself() {
+        let mut storage = Storage::default();
+        let code = WASM_BINARY.unwrap().to_vec();
+        storage.top.insert(CODE.to_vec(), code);
+        let executor = WasmExecutor::<HostFunctions>::builder().build();
+        let said = resolve_state_version_from_wasm::<_, BlakeTwo256>(&storage, &executor).unwrap();
+        assert_eq!(state_version(&storage).unwrap(), said);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let missing = from_file("/nowhere/spec.json".into());
+        assert!(matches!(
+            missing,
+            Err(ChainSpecError::File { path, .. }) if path.ends_with("spec.json")
+        ));
+    }
+}

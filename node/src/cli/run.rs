@@ -1,0 +1,219 @@
+//! `gear-exe run`: Substrate's arguments for a node, and ours. With `--dev` see [`crate::dev`].
+
+use super::{CliError, Next};
+use crate::{
+    chain_spec,
+    dev::{self, DevOptions},
+    service::{self, GearOptions},
+};
+use clap::Args;
+use polkadot_sdk::{
+    sc_cli::{RunCmd, SubstrateCli},
+    sc_service::{self, ChainSpec, Configuration},
+};
+use std::{net::TcpListener, path::PathBuf, time::Duration};
+
+/// Port of RPC if none is given.
+const RPC_PORT: u16 = 9944;
+
+/// What Substrate says of every block, and is not said on a development network.
+const QUIET: [&str; 4] = [
+    "aura=warn",
+    "basic-authorship=warn",
+    "sc_basic_authorship=warn",
+    "substrate=warn",
+];
+
+/// Arguments of `gear-exe run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Ethereum endpoints, HTTP or WebSocket: the first that answers is followed. With --dev it is used instead of a new
+    /// Anvil, and must be an Anvil too.
+    #[arg(
+        long,
+        value_name = "URL",
+        value_delimiter = ',',
+        env = "GEAR_EXE_ETHEREUM_RPC"
+    )]
+    pub ethereum_rpc: Vec<String>,
+    /// Where blobs are read: a beacon node [default: the first Ethereum endpoint, as Anvil serves them].
+    #[arg(long, value_name = "URL", env = "GEAR_EXE_BEACON_RPC")]
+    pub beacon_rpc: Option<String>,
+    /// Threads that run programs; 0 takes one for each core.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub executor_threads: usize,
+    /// Seconds between Ethereum blocks of a development network.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, requires = "dev")]
+    pub block_time: u64,
+    /// Port of a development network's Anvil.
+    #[arg(long, value_name = "PORT", default_value_t = 8545, requires = "dev")]
+    pub ethereum_port: u16,
+    /// Do not run the relayer of a development network; results reach Ethereum only if another one does.
+    #[arg(long, requires = "dev")]
+    pub no_relayer: bool,
+    /// Substrate's arguments.
+    #[command(flatten)]
+    pub node: RunCmd,
+}
+
+/// What Substrate's command line needs to know of us.
+struct App {
+    /// The specification of a development network.
+    spec: Option<chain_spec::ChainSpec>,
+}
+
+impl SubstrateCli for App {
+    fn impl_name() -> String {
+        "Gear.exe".into()
+    }
+
+    fn impl_version() -> String {
+        env!("CARGO_PKG_VERSION").into()
+    }
+
+    fn description() -> String {
+        env!("CARGO_PKG_DESCRIPTION").into()
+    }
+
+    fn author() -> String {
+        env!("CARGO_PKG_AUTHORS").into()
+    }
+
+    fn support_url() -> String {
+        "the project's issues".into()
+    }
+
+    fn copyright_start_year() -> i32 {
+        2026
+    }
+
+    fn load_spec(&self, id: &str) -> Result<Box<dyn ChainSpec>, String> {
+        if let Some(spec) = &self.spec {
+            return Ok(Box::new(spec.clone()));
+        }
+        if id.is_empty() {
+            return Err(
+                "which network? Give a chain specification by --chain, or start a new one with --dev"
+                    .into(),
+            );
+        }
+        chain_spec::from_file(PathBuf::from(id))
+            .map(|spec| Box::new(spec) as Box<dyn ChainSpec>)
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// Runs a node until it is told to end.
+///
+/// # Errors
+///
+/// [`CliError`] says why it could not start, or why it had to end.
+pub fn run(args: RunArgs) -> Result<(), CliError> {
+    require_free(args.rpc_port())?;
+    if args.node.shared_params.dev {
+        run_dev(args)
+    } else {
+        let options = options(&args, args.ethereum_rpc.clone());
+        start(App { spec: None }, &args.node, |config| {
+            service::run(config, options)
+        })
+    }
+}
+
+impl RunArgs {
+    fn rpc_port(&self) -> u16 {
+        self.node.rpc_params.rpc_port.unwrap_or(RPC_PORT)
+    }
+}
+
+fn options(args: &RunArgs, ethereum_urls: Vec<String>) -> GearOptions {
+    GearOptions {
+        beacon_url: args.beacon_rpc.clone(),
+        executor_threads: args.executor_threads,
+        ..GearOptions::new(ethereum_urls)
+    }
+}
+
+fn run_dev(mut args: RunArgs) -> Result<(), CliError> {
+    // What belongs to the network but not to the node lives here: Anvil's output is read, and it is stopped at the end.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .next("threads could not be started", "free some memory")?;
+    let network = runtime.block_on(dev::prepare(DevOptions {
+        base_path: args.node.shared_params.base_path.clone(),
+        ethereum_url: args.ethereum_rpc.first().cloned(),
+        ethereum_port: args.ethereum_port,
+        block_time: args.block_time,
+    }))?;
+
+    let node = &mut args.node;
+    if node.shared_params.log.is_empty() {
+        // Four lines for each of four blocks a second are of no use to whoever writes a dApp.
+        node.shared_params.log = QUIET.map(str::to_owned).to_vec();
+    }
+    node.tmp = false;
+    node.shared_params.base_path = Some(network.folder().to_owned());
+    // Nobody else is on this network: listen where nobody is disturbed, unless told otherwise.
+    let p2p = &mut node.network_params;
+    if p2p.port.is_none() && p2p.listen_addr.is_empty() {
+        p2p.listen_addr = vec![
+            "/ip4/127.0.0.1/tcp/0"
+                .parse()
+                .next("no address", "report this")?,
+        ];
+    }
+    if node.prometheus_params.prometheus_port.is_none() {
+        node.prometheus_params.no_prometheus = true;
+    }
+    let options = GearOptions {
+        ethereum_poll: Duration::from_millis(100),
+        ethereum_stale_after: None,
+        ..options(&args, vec![network.ethereum_url().to_owned()])
+    };
+    let app = App {
+        spec: Some(network.spec().clone()),
+    };
+    let (rpc_port, relay) = (args.rpc_port(), !args.no_relayer);
+    let result = start(app, &args.node, |config| {
+        let node = service::build(config, options)?;
+        network
+            .serve(&node, rpc_port, relay)
+            .map_err(|error| sc_service::Error::Other(error.to_string()))?;
+        Ok(node.task_manager)
+    });
+    runtime.block_on(network.stop());
+    result
+}
+
+fn start(
+    app: App,
+    command: &RunCmd,
+    service: impl FnOnce(Configuration) -> Result<sc_service::TaskManager, sc_service::Error>,
+) -> Result<(), CliError> {
+    app.create_runner(command)
+        .next(
+            "the node cannot be configured",
+            "correct the argument that is named, `gear-exe run --help` explains them",
+        )?
+        .run_node_until_exit(|mut config| async move {
+            for endpoint in config.rpc.addr.iter_mut().flatten() {
+                // A node on another port than asked for would not be found.
+                endpoint.retry_random_port = false;
+            }
+            service(config)
+        })
+        .next(
+            "the node has ended",
+            "correct what is named and start it again; what it has stored is kept",
+        )
+}
+
+/// Substrate would say so too, but late and in other words.
+fn require_free(port: u16) -> Result<(), CliError> {
+    TcpListener::bind(("127.0.0.1", port)).map(drop).next(
+        format!("port {port} of 127.0.0.1 cannot be used for RPC"),
+        "end the process that uses it, or give another by --rpc-port",
+    )
+}

@@ -1,0 +1,99 @@
+//! `gear-exe build-spec`: writes a chain specification: of a new network, or an existing one in another form.
+
+use super::{CliError, Next};
+use crate::{
+    chain_spec::{self, ChainSpec, NetworkFacts, Preset},
+    dev,
+};
+use alloy::primitives::Address;
+use clap::{Args, ValueEnum};
+use gear_exe_primitives::H160;
+use std::{io::Write, path::PathBuf};
+
+/// Arguments of `gear-exe build-spec`.
+#[derive(Debug, Args)]
+pub struct SpecArgs {
+    /// A specification to write again.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "router", "ethereum_rpc"])]
+    chain: Option<PathBuf>,
+    /// The validators of a new network.
+    #[arg(long, value_enum, default_value_t = PresetArg::Local)]
+    preset: PresetArg,
+    /// The Router of a new network. It is initialised with the genesis hash, so it may be an address that is still
+    /// empty.
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "chain")]
+    router: Option<Address>,
+    /// The Ethereum of a new network. Its head becomes the first anchor.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8545")]
+    ethereum_rpc: String,
+    /// Length of a slot of a new network, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 500)]
+    slot_duration: u64,
+    /// Seconds after its anchor until which the Router of a new network takes a batch: a few tens of Ethereum blocks.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    expiry: u64,
+    /// With the whole genesis state instead of what it is made of.
+    #[arg(long)]
+    raw: bool,
+    /// File to write [default: standard output].
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Who validates a new network.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PresetArg {
+    /// Alice.
+    Dev,
+    /// Alice, Bob, Charlie and Dave.
+    Local,
+}
+
+/// Writes it, and says its genesis hash on standard error.
+///
+/// # Errors
+///
+/// [`CliError`] says what to do.
+pub async fn run(args: SpecArgs) -> Result<(), CliError> {
+    let spec = match &args.chain {
+        Some(file) => chain_spec::from_file(file.clone()).next(
+            "the specification does not read",
+            "give the file of one by --chain",
+        )?,
+        None => new(&args).await?,
+    };
+    let genesis =
+        chain_spec::genesis_hash(&spec).next("the genesis cannot be made", "report this")?;
+    let text = spec
+        .as_json(args.raw)
+        .next("the specification cannot be written", "report this")?;
+    match &args.output {
+        Some(file) => std::fs::write(file, text),
+        None => std::io::stdout().write_all(text.as_bytes()),
+    }
+    .next(
+        "the specification could not be written",
+        "give a file that you may write by --output",
+    )?;
+    eprintln!("genesis hash: {genesis:?}");
+    Ok(())
+}
+
+async fn new(args: &SpecArgs) -> Result<ChainSpec, CliError> {
+    let router = args
+        .router
+        .ok_or_else(|| CliError::new("a network has a Router", "give its address by --router"))?;
+    let (chain_id, ethereum) = dev::head_of(&args.ethereum_rpc).await?;
+    let preset = match args.preset {
+        PresetArg::Dev => Preset::Dev,
+        PresetArg::Local => Preset::Local,
+    };
+    let facts = NetworkFacts {
+        chain_id,
+        router: H160(router.into_array()),
+        ethereum,
+        slot_duration_ms: args.slot_duration,
+        expiry_seconds: args.expiry,
+    };
+    chain_spec::network(preset, &facts).next("the specification cannot be made", "report this")
+}

@@ -1,0 +1,154 @@
+//! What is kept of each executed round, by block hash: on what it was executed, and what others need of its outcome.
+
+use crate::store::{Change, ROUNDS, ROUNDS_BY_ANCHOR, Store, StoreError, delete, put};
+use codec::{Decode, Encode};
+use gear_exe_primitives::{
+    ActorId, CodeId, H256,
+    batch::AppliedBatch,
+    ethereum::EthereumHeader,
+    round::{ChainBlock, ExecutionParameters, RoundOutcome},
+};
+use std::sync::Arc;
+
+/// An executed round.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct RoundRecord {
+    /// The block whose round it is.
+    pub block: ChainBlock,
+    /// That block's parent.
+    pub parent: H256,
+    /// The block on whose outcome it was executed. The genesis block's is itself.
+    pub base: ChainBlock,
+    /// The block's anchor.
+    pub anchor: EthereumHeader,
+    /// What the Router holds at the anchor.
+    pub router: AppliedBatch,
+    /// Codes that the chain accepted in the block.
+    pub codes: Vec<CodeId>,
+    /// Prices and limits of the round.
+    pub parameters: ExecutionParameters,
+    /// Nothing could change, so nothing was executed: the state is the base's, and the executor has no outcome.
+    pub quiet: bool,
+    /// The state afterwards.
+    pub state_root: H256,
+    /// Messages are left that could run.
+    pub work_left: bool,
+    /// Programs whose messages wait for executable balance.
+    pub starved: Vec<ActorId>,
+    /// The round changed programs.
+    pub changes: bool,
+}
+
+impl RoundRecord {
+    /// The round of the genesis block: no program, no event.
+    pub fn genesis(
+        hash: H256,
+        anchor: EthereumHeader,
+        router: AppliedBatch,
+        parameters: ExecutionParameters,
+    ) -> Self {
+        let block = ChainBlock { number: 0, hash };
+        Self {
+            block,
+            parent: H256::zero(),
+            base: block,
+            anchor,
+            router,
+            codes: Vec::new(),
+            parameters,
+            quiet: true,
+            state_root: H256::zero(),
+            work_left: false,
+            starved: Vec::new(),
+            changes: false,
+        }
+    }
+
+    /// The outcome of a round in which nothing could change.
+    pub fn quiet_outcome(&self) -> RoundOutcome {
+        RoundOutcome {
+            state_root: self.state_root,
+            receipts: Vec::new(),
+            transitions: Vec::new(),
+            gas_burned: 0,
+            work_left: self.work_left,
+            starved: self.starved.clone(),
+        }
+    }
+}
+
+/// The records.
+#[derive(Clone)]
+pub struct Records(Arc<Store>);
+
+impl Records {
+    /// In this store.
+    pub const fn new(store: Arc<Store>) -> Self {
+        Self(store)
+    }
+
+    /// The record of a block's round.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails.
+    pub fn get(&self, block: H256) -> Result<Option<RoundRecord>, StoreError> {
+        self.0.get(ROUNDS, block)
+    }
+
+    /// Whether a block's round was executed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails.
+    pub fn contains(&self, block: H256) -> Result<bool, StoreError> {
+        self.0.contains(ROUNDS, block)
+    }
+
+    /// The block that was executed last with this anchor, on whatever fork.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails.
+    pub fn at_anchor(&self, anchor: H256) -> Result<Option<ChainBlock>, StoreError> {
+        self.0.get(ROUNDS_BY_ANCHOR, anchor)
+    }
+
+    /// Keeps a record. A quiet one may be lost with the process: it costs nothing to make it again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails.
+    pub fn keep(&self, record: &RoundRecord) -> Result<(), StoreError> {
+        let changes: [Change; 2] = [
+            put(ROUNDS, record.block.hash, record),
+            put(ROUNDS_BY_ANCHOR, record.anchor.hash, &record.block),
+        ];
+        if record.quiet && !record.block.number.is_multiple_of(64) {
+            self.0.apply_soon(changes)
+        } else {
+            self.0.apply(changes)
+        }
+    }
+
+    /// Forgets up to `limit` records from `block` down its parents, and says how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails.
+    pub fn forget(&self, block: H256, limit: usize) -> Result<usize, StoreError> {
+        let mut changes = Vec::new();
+        let mut cursor = block;
+        while changes.len() < limit
+            && let Some(record) = self.get(cursor)?
+        {
+            changes.push(delete(ROUNDS, cursor));
+            cursor = record.parent;
+        }
+        let forgotten = changes.len();
+        if forgotten > 0 {
+            self.0.apply_soon(changes)?;
+        }
+        Ok(forgotten)
+    }
+}

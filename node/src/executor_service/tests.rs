@@ -1,0 +1,380 @@
+use super::*;
+use crate::{
+    ethereum_service::{
+        History,
+        history::tests::{header, holding},
+    },
+    executor_service::{
+        base::tests::{block, ending, hash},
+        chain::{Chain, ChainError, Place},
+        records::Records,
+    },
+    store::Store,
+};
+use gear_exe_executor::ExecutorConfig;
+use gear_exe_primitives::{
+    ActorId, CodeId, H160, MessageId,
+    batch::AppliedBatch,
+    ethereum::{EthereumBlock, EthereumEvent, EthereumHeader, MirrorEvent, RouterEvent},
+    message::ReplyCode,
+    round::ExecutionParameters,
+    runtime_api::RoundFacts,
+};
+use parking_lot::Mutex;
+use std::{collections::BTreeMap, path::Path};
+
+#[derive(Default)]
+struct TestChain {
+    blocks: Mutex<BTreeMap<H256, (Place, RoundFacts)>>,
+    best: Mutex<ChainBlock>,
+    finalised: Mutex<H256>,
+}
+
+impl Chain for TestChain {
+    fn best(&self) -> ChainBlock {
+        *self.best.lock()
+    }
+
+    fn place(&self, block: H256) -> Result<Place, ChainError> {
+        let blocks = self.blocks.lock();
+        blocks
+            .get(&block)
+            .map(|(place, _)| *place)
+            .ok_or(ChainError::Unknown(block))
+    }
+
+    fn canonical(&self, number: u64) -> Result<Option<H256>, ChainError> {
+        let mut cursor = self.best();
+        while cursor.number > number {
+            let parent = self.place(cursor.hash)?.parent;
+            cursor = self.place(parent)?.block;
+        }
+        Ok((cursor.number == number).then_some(cursor.hash))
+    }
+
+    fn facts(&self, block: H256) -> Result<RoundFacts, ChainError> {
+        let blocks = self.blocks.lock();
+        blocks
+            .get(&block)
+            .map(|(_, facts)| facts.clone())
+            .ok_or(ChainError::Unknown(block))
+    }
+
+    fn ethereum_finalised(&self, _: H256) -> Result<H256, ChainError> {
+        Ok(*self.finalised.lock())
+    }
+}
+
+impl TestChain {
+    /// Puts a block on `parent` and makes it the best.
+    fn push(
+        &self,
+        block: ChainBlock,
+        parent: H256,
+        anchor: EthereumHeader,
+        rewound: bool,
+        codes: &[CodeId],
+    ) {
+        let facts = RoundFacts {
+            anchor,
+            previous_anchor: anchor,
+            rewound,
+            codes: codes.to_vec(),
+            parameters: ExecutionParameters::default(),
+            seal: false,
+        };
+        self.blocks
+            .lock()
+            .insert(block.hash, (Place { block, parent }, facts));
+        *self.best.lock() = block;
+    }
+
+    fn extend(&self, anchor: EthereumHeader, codes: &[CodeId]) {
+        let best = self.best();
+        self.push(block(best.number + 1), best.hash, anchor, false, codes);
+    }
+}
+
+const PROGRAM: H160 = H160::repeat_byte(0x11);
+
+fn code() -> Vec<u8> {
+    wat::parse_str(
+        r#"(module (import "env" "memory" (memory 1)) (func (export "init")) (func (export "handle")))"#,
+    )
+    .unwrap()
+}
+
+fn mirror(event: MirrorEvent) -> EthereumEvent {
+    EthereumEvent::Mirror {
+        actor_id: PROGRAM.into(),
+        event,
+    }
+}
+
+fn message(number: u8) -> EthereumEvent {
+    mirror(MirrorEvent::MessageQueueingRequested {
+        id: MessageId::from([number; 32]),
+        source: H160::repeat_byte(0x22),
+        payload: Vec::new(),
+        value: 0,
+        call_reply: false,
+    })
+}
+
+/// Ethereum block 1: a program is created, paid for, and sent a message.
+fn first_events() -> EthereumBlock {
+    EthereumBlock {
+        header: header(1, 1, 1),
+        events: vec![
+            EthereumEvent::Router(RouterEvent::ProgramCreated {
+                actor_id: PROGRAM.into(),
+                code_id: CodeId::of(&code()),
+            }),
+            mirror(MirrorEvent::ExecutableBalanceTopUpRequested {
+                value: u128::MAX / 4,
+            }),
+            message(1),
+        ],
+    }
+}
+
+struct World {
+    chain: Arc<TestChain>,
+    worker: Worker,
+    published: Published,
+}
+
+impl World {
+    fn open(folder: &Path, chain: Arc<TestChain>) -> Self {
+        let store = Arc::new(Store::open(&folder.join("node.redb")).unwrap());
+        let executor = Executor::open(ExecutorConfig {
+            path: Some(folder.join("executor.redb")),
+            threads: 1,
+        });
+        let history =
+            History::open(store.clone(), header(0, 1, 1), AppliedBatch::default()).unwrap();
+        Self {
+            worker: Worker {
+                chain: chain.clone(),
+                history: Arc::new(history),
+                executor: Arc::new(executor.unwrap()),
+                records: Records::new(store),
+                metrics: Metrics::new(None).unwrap(),
+                facts: Default::default(),
+            },
+            published: Published {
+                best: RwLock::new(None),
+                sender: broadcast::channel(64).0,
+            },
+            chain,
+        }
+    }
+
+    fn new(folder: &Path) -> Self {
+        let chain = Arc::new(TestChain::default());
+        chain.push(block(0), H256::zero(), header(0, 1, 1), false, &[]);
+        Self::open(folder, chain)
+    }
+
+    fn pass(&self) -> Pass {
+        self.worker.pass(&self.published)
+    }
+
+    fn done(&self) {
+        assert!(matches!(self.pass(), Pass::Done));
+    }
+
+    fn best(&self) -> ExecutedRound {
+        self.published.best.read().clone().unwrap()
+    }
+
+    fn receipts(&self) -> Vec<(MessageId, ReplyCode)> {
+        self.best()
+            .outcome
+            .receipts
+            .iter()
+            .map(|receipt| (receipt.message_id, receipt.code))
+            .collect()
+    }
+}
+
+#[test]
+fn messages_are_executed_once_and_quiet_blocks_cost_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(folder.path());
+    let code_id = world.worker.executor.add_code(&code()).unwrap();
+    world.worker.history.fold(first_events(), &[]).unwrap();
+    let mut seen = world.published.sender.subscribe();
+
+    world.chain.extend(header(0, 1, 1), &[code_id]);
+    world.chain.extend(header(1, 1, 1), &[]);
+    world.done();
+    assert_eq!(
+        world.receipts(),
+        [(MessageId::from([1; 32]), ReplyCode::SUCCESS_AUTO)]
+    );
+    assert_eq!(world.best().outcome.transitions.len(), 1);
+    let root = world.best().outcome.state_root;
+
+    world.chain.extend(header(1, 1, 1), &[]);
+    world.done();
+    let quiet = world.best();
+    assert_eq!((quiet.block, quiet.base), (block(3), block(2)));
+    assert_eq!(quiet.outcome.state_root, root);
+    assert!(quiet.outcome.receipts.is_empty());
+    assert!(world.worker.executor.outcome(hash(3)).unwrap().is_none());
+
+    let published: Vec<_> = std::iter::from_fn(|| seen.try_recv().ok())
+        .map(|round| round.block.number)
+        .collect();
+    assert_eq!(published, [1, 2, 3]);
+    // Nothing new: nothing is published again.
+    world.done();
+    assert!(seen.try_recv().is_err());
+}
+
+#[test]
+fn a_restart_goes_on_and_lost_records_are_made_again_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = {
+        let world = World::new(folder.path());
+        let code_id = world.worker.executor.add_code(&code()).unwrap();
+        world.worker.history.fold(first_events(), &[]).unwrap();
+        world.chain.extend(header(0, 1, 1), &[code_id]);
+        world.chain.extend(header(1, 1, 1), &[]);
+        world.done();
+        (world.chain.clone(), world.best())
+    };
+    let (chain, before) = first;
+    let again = {
+        let world = World::open(folder.path(), chain.clone());
+        world.done();
+        assert_eq!(world.best().outcome, before.outcome);
+        chain.extend(header(1, 1, 1), &[]);
+        world.done();
+        world.best()
+    };
+    // The node's database is lost, the executor's is not: everything is computed again, to the same result.
+    std::fs::remove_file(folder.path().join("node.redb")).unwrap();
+    let world = World::open(folder.path(), chain);
+    assert!(matches!(
+        world.pass(),
+        Pass::Blocked(blocked, Lacking::Ethereum(_)) if blocked == block(2)
+    ));
+    world.worker.history.fold(first_events(), &[]).unwrap();
+    world.done();
+    assert_eq!(world.best().outcome, again.outcome);
+}
+
+#[test]
+fn rounds_wait_for_events_and_for_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(folder.path());
+    let code_id = CodeId::of(&code());
+    world.chain.extend(header(0, 1, 1), &[]);
+    world.chain.extend(header(1, 1, 1), &[code_id]);
+    world.chain.extend(header(1, 1, 1), &[]);
+    let missing = header(1, 1, 1).hash;
+    assert!(matches!(
+        world.pass(),
+        Pass::Blocked(blocked, Lacking::Ethereum(hash)) if blocked == block(2) && hash == missing
+    ));
+    assert_eq!(world.best().block, block(1));
+    world.worker.history.fold(first_events(), &[]).unwrap();
+    assert!(matches!(
+        world.pass(),
+        Pass::Blocked(blocked, Lacking::Code(code)) if blocked == block(2) && code == code_id
+    ));
+    world.worker.executor.add_code(&code()).unwrap();
+    world.done();
+    assert_eq!(world.best().block, block(3));
+}
+
+#[test]
+fn forks_are_executed_by_hash_and_the_best_one_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(folder.path());
+    let code_id = world.worker.executor.add_code(&code()).unwrap();
+    world.worker.history.fold(first_events(), &[]).unwrap();
+    world.chain.extend(header(0, 1, 1), &[code_id]);
+    world.chain.extend(header(1, 1, 1), &[]);
+    world.done();
+    let old = world.best();
+
+    let fork = ChainBlock {
+        number: 2,
+        hash: H256::repeat_byte(0xf0),
+    };
+    world.chain.push(fork, hash(1), header(0, 1, 1), false, &[]);
+    world.done();
+    assert_eq!(world.best().block, fork);
+    assert!(world.best().outcome.receipts.is_empty());
+
+    // The old one is the best again, and was executed before.
+    *world.chain.best.lock() = old.block;
+    world.done();
+    assert_eq!(world.best().outcome, old.outcome);
+}
+
+#[test]
+fn a_branch_that_ethereum_left_before_it_was_seen_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(folder.path());
+    let code_id = world.worker.executor.add_code(&code()).unwrap();
+    world.worker.history.fold(first_events(), &[]).unwrap();
+    world.chain.extend(header(1, 1, 1), &[code_id]);
+    // Nobody can show this node block 2 of branch 2 any more.
+    world.chain.extend(header(2, 2, 1), &[]);
+    world.chain.extend(header(2, 2, 1), &[]);
+    assert!(matches!(world.pass(), Pass::Blocked(blocked, _) if blocked == block(2)));
+
+    let mut second = holding(header(2, 1, 1), &[]);
+    second.events.push(message(2));
+    world.worker.history.fold(second, &[]).unwrap();
+    world
+        .chain
+        .push(block(4), hash(3), header(2, 1, 1), true, &[]);
+    world.done();
+    assert_eq!(
+        (world.best().block, world.best().base),
+        (block(4), block(1))
+    );
+    assert_eq!(
+        world.receipts(),
+        [(MessageId::from([2; 32]), ReplyCode::SUCCESS_AUTO)]
+    );
+    assert_eq!(
+        ActorId::from(PROGRAM),
+        world.best().outcome.receipts[0].program_id
+    );
+}
+
+#[test]
+fn settled_rounds_are_forgotten_and_nothing_needs_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(folder.path());
+    for _ in 1..=300 {
+        world.chain.extend(header(0, 1, 1), &[]);
+    }
+    while matches!(world.pass(), Pass::More) {}
+    let router = ending(1, 200, 200);
+    let settled = holding(header(1, 1, 1), &[router]);
+    world.worker.history.fold(settled, &[]).unwrap();
+    *world.chain.finalised.lock() = header(1, 1, 1).hash;
+    for _ in 301..=520 {
+        world.chain.extend(header(1, 1, 1), &[]);
+    }
+    while matches!(world.pass(), Pass::More) {}
+    assert_eq!(world.best().block, block(520));
+    let kept = |number| world.worker.records.contains(hash(number)).unwrap();
+    assert!(kept(200) && kept(201) && !kept(199) && !kept(1));
+    // A reorg down to the final block still finds its base.
+    world
+        .worker
+        .history
+        .fold(holding(header(2, 1, 1), &[]), &[])
+        .unwrap();
+    world.chain.extend(header(2, 1, 1), &[]);
+    world.done();
+    assert_eq!(world.best().base, block(520));
+}

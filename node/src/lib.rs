@@ -1,0 +1,16 @@
+//! The node: follows Ethereum and the chain, executes rounds, signs batches, serves clients.
+
+pub mod backend;
+pub mod blobs;
+pub mod chain_spec;
+pub mod cli;
+pub mod codes;
+pub mod dev;
+pub mod ethereum_service;
+pub mod executor_service;
+pub mod metrics;
+pub mod rounds;
+pub mod rpc;
+pub mod service;
+pub mod settlement_service;
+pub mod store;

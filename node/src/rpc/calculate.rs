@@ -1,0 +1,106 @@
+//! `program_calculateReplyForHandle`: what a program would answer, without any trace of it.
+
+use super::{
+    Context,
+    error::RpcError,
+    method,
+    params::Args,
+    types::{Actor, Amount, CalculatedReply, Code, Hex, Message, Reply},
+};
+use crate::rounds::ExecutedRound;
+use gear_exe_executor::{Query, QueryContext, QueryError};
+use gear_exe_primitives::H256;
+use jsonrpsee::{RpcModule, core::RegisterMethodError};
+use std::sync::Arc;
+
+pub(super) fn register(module: &mut RpcModule<Context>) -> Result<(), RegisterMethodError> {
+    method(
+        module,
+        "program_calculateReplyForHandle",
+        &["at", "source", "program_id", "payload", "value", "top_up"],
+        calculate,
+    )
+}
+
+/// The round whose state is asked for: the newest of the best chain with the Ethereum block `at` as its anchor.
+fn round(context: &Context, at: Option<H256>) -> Result<ExecutedRound, RpcError> {
+    let Some(at) = at else {
+        return context.best();
+    };
+    context.deps.rounds.at_ethereum(at).ok_or_else(|| {
+        RpcError::BadRequest(format!(
+            "no executed round of the best chain has the Ethereum block {at:?} as its anchor; \
+             leave `at` out for the best one"
+        ))
+    })
+}
+
+/// Runs the program on the state after a round, with the height and time that it would see there. The executor has
+/// threads of its own for that, so rounds are not held up.
+async fn calculate(args: Args, context: Arc<Context>) -> Result<CalculatedReply, RpcError> {
+    let at = args.optional_hash(0)?;
+    let (source, program) = (args.address(1)?, args.actor(2)?);
+    let (value, top_up) = (args.amount(4)?, args.optional_amount(5)?);
+    let reader = context.clone();
+    let (round, parameters) = reader
+        .read(move |context| {
+            let round = round(context, at)?;
+            let chain = &context.deps.chain;
+            // The chain's state at an old block may be gone; then today's prices and limits count.
+            let parameters = chain.parameters(round.block.hash).or_else(|| {
+                let best = context.deps.rounds.best()?;
+                chain.parameters(best.block.hash)
+            });
+            Ok((round, parameters.unwrap_or_default()))
+        })
+        .await?;
+    let limit = usize::try_from(parameters.max_payload_bytes).unwrap_or(usize::MAX);
+    let query = Query {
+        source,
+        program,
+        payload: args.bytes(3, limit)?,
+        value,
+        top_up,
+    };
+    let shared = context.clone();
+    let work = move || {
+        let place = QueryContext {
+            anchor: round.anchor,
+            parameters,
+        };
+        let executor = shared.deps.rounds.executor();
+        let reply = executor
+            .calculate_reply(round.outcome.state_root, &place, &query)
+            .map_err(refusal)?;
+        let answer = Reply {
+            payload: Hex(reply.payload),
+            value: Amount(reply.value),
+            code: Code(reply.code),
+        };
+        Ok(CalculatedReply {
+            reply: answer.clone(),
+            messages: reply.messages.iter().map(Message::from).collect(),
+            legacy: answer,
+        })
+    };
+    context.calculations.blocking(work).await
+}
+
+fn refusal(error: QueryError) -> RpcError {
+    match error {
+        QueryError::UnknownProgram(program) => {
+            RpcError::Runtime(format!("there is no program {}", Actor(program)))
+        }
+        QueryError::Uninitialized(program) => RpcError::Runtime(format!(
+            "program {} is not initialised yet; send its first message",
+            Actor(program)
+        )),
+        QueryError::Round(error) => {
+            tracing::error!(%error, "a reply cannot be calculated");
+            RpcError::Internal(error.to_string())
+        }
+        other @ (QueryError::NoReply | QueryError::GasLimit(_)) => {
+            RpcError::Runtime(other.to_string())
+        }
+    }
+}

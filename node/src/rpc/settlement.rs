@@ -1,0 +1,272 @@
+//! Rounds, receipts and batches: what was executed, how far it is confirmed, and the proofs of it.
+
+use super::{
+    Context,
+    error::RpcError,
+    limit::{MAX_RECEIPTS, SEARCHED_ROUNDS},
+    method,
+    params::Args,
+    types::{Actor, Amount, Anchor, Block, Hex, Receipt, Transition},
+};
+use crate::rounds::ExecutedRound;
+use codec::Encode;
+use gear_exe_primitives::{
+    H256, MessageId,
+    batch::AppliedBatch,
+    merkle,
+    message::{Receipt as RawReceipt, receipts_root},
+    transition::{StateTransition, list_hash},
+};
+use jsonrpsee::{RpcModule, core::RegisterMethodError};
+use serde::Serialize;
+use std::{collections::BTreeMap, sync::Arc};
+
+pub(super) fn register(module: &mut RpcModule<Context>) -> Result<(), RegisterMethodError> {
+    method(module, "gear_batchBody", &["digest"], batch_body)?;
+    method(module, "gear_round", &["block", "receipts_from"], round)?;
+    method(module, "gear_messageStatus", &["message_id"], status)
+}
+
+/// SCALE of the `Batch` with this digest: what a relayer submits. Null if this node has not built it.
+async fn batch_body(args: Args, context: Arc<Context>) -> Result<Option<Hex>, RpcError> {
+    let digest = args.hash(0)?;
+    context
+        .read(move |context| {
+            let batch = context.deps.batches.batch(digest);
+            Ok(batch.map(|batch| Hex(batch.encode())))
+        })
+        .await
+}
+
+/// What a promise is signed over: `outcome_root = keccak256(receipts_root ‖ state_root ‖ transitions_hash)`.
+#[derive(Clone, Debug, Serialize)]
+struct Roots {
+    outcome_root: H256,
+    receipts_root: H256,
+    state_root: H256,
+    transitions_hash: H256,
+}
+
+impl Roots {
+    fn of(round: &ExecutedRound) -> Self {
+        let outcome = &round.outcome;
+        Self {
+            outcome_root: outcome.root(),
+            receipts_root: receipts_root(&outcome.receipts),
+            state_root: outcome.state_root,
+            transitions_hash: list_hash(outcome.transitions.iter().map(StateTransition::hash)),
+        }
+    }
+}
+
+/// An executed round.
+#[derive(Clone, Debug, Serialize)]
+struct Round {
+    block: Block,
+    parent: H256,
+    /// The block on whose outcome it was executed.
+    base: Block,
+    anchor: Anchor,
+    #[serde(flatten)]
+    roots: Roots,
+    gas_burned: Amount,
+    /// Messages are left that could run if the round had more gas.
+    work_left: bool,
+    /// Programs whose messages wait for executable balance.
+    starved: Vec<Actor>,
+    transitions: Vec<Transition>,
+    /// How many receipts the round has.
+    receipts_count: u64,
+    /// At most [`MAX_RECEIPTS`] of them, from `receipts_from` on. Their leaves, all of them in order, make the tree.
+    receipts: Vec<Receipt>,
+}
+
+/// The executed round of a block; of the best one without a hash. Null if this node has not executed it.
+async fn round(args: Args, context: Arc<Context>) -> Result<Option<Round>, RpcError> {
+    let (block, from) = (args.optional_hash(0)?, args.index(1)?);
+    context
+        .read(move |context| {
+            let round = match block {
+                Some(hash) => context.deps.rounds.round(hash),
+                None => context.deps.rounds.best(),
+            };
+            Ok(round.map(|round| describe(&round, from as usize)))
+        })
+        .await
+}
+
+fn describe(round: &ExecutedRound, from: usize) -> Round {
+    let outcome = &round.outcome;
+    let receipts = outcome.receipts.iter().enumerate();
+    Round {
+        block: round.block.into(),
+        parent: round.parent,
+        base: round.base.into(),
+        anchor: round.anchor.into(),
+        roots: Roots::of(round),
+        gas_burned: Amount(outcome.gas_burned.into()),
+        work_left: outcome.work_left,
+        starved: outcome.starved.iter().copied().map(Actor).collect(),
+        transitions: outcome.transitions.iter().map(Into::into).collect(),
+        receipts_count: outcome.receipts.len() as u64,
+        receipts: receipts
+            .skip(from)
+            .take(MAX_RECEIPTS)
+            .map(|(index, receipt)| Receipt::new(index as u64, receipt))
+            .collect(),
+    }
+}
+
+/// How far a message is confirmed. Each level includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    /// This node has executed it.
+    Executed,
+    /// GRANDPA has finalised the block of its round.
+    Finalized,
+    /// The Router holds a batch with its round.
+    Committed,
+    /// It holds one after an Ethereum block that is final.
+    Settled,
+}
+
+/// The way from a receipt's leaf to its round's receipts root.
+#[derive(Clone, Debug, Serialize)]
+struct Proof {
+    count: u64,
+    index: u64,
+    leaf: H256,
+    siblings: Vec<H256>,
+}
+
+/// The batch that the Router holds, with this message's round in it or in one before.
+#[derive(Clone, Debug, Serialize)]
+struct HeldBatch {
+    nonce: u64,
+    digest: H256,
+    seal: Block,
+    last_round: Block,
+}
+
+impl From<AppliedBatch> for HeldBatch {
+    fn from(batch: AppliedBatch) -> Self {
+        Self {
+            nonce: batch.nonce,
+            digest: batch.digest,
+            seal: Block {
+                number: batch.seal_number,
+                hash: batch.seal_hash,
+            },
+            last_round: Block {
+                number: batch.last_round,
+                hash: batch.last_round_hash,
+            },
+        }
+    }
+}
+
+/// What became of a message, with the proof of it.
+#[derive(Clone, Debug, Serialize)]
+struct Status {
+    message_id: H256,
+    level: Level,
+    block: Block,
+    anchor: Anchor,
+    receipt: Receipt,
+    proof: Proof,
+    #[serde(flatten)]
+    roots: Roots,
+    /// Set from `committed` on.
+    batch: Option<HeldBatch>,
+}
+
+/// What became of a message. Null if it ended in none of the last [`SEARCHED_ROUNDS`] rounds of the best chain: it is not
+/// known, waits, or is older.
+async fn status(args: Args, context: Arc<Context>) -> Result<Option<Status>, RpcError> {
+    let id = MessageId(args.hash(0)?);
+    context.read(move |context| find(context, id)).await
+}
+
+fn find(context: &Context, id: MessageId) -> Result<Option<Status>, RpcError> {
+    let rounds = &context.deps.rounds;
+    // The hashes of the best chain down to the message's round.
+    let mut path = BTreeMap::new();
+    let mut at = rounds.best();
+    let tip = at.as_ref().map(|round| round.block.hash);
+    while let Some(round) = at.filter(|_| path.len() < SEARCHED_ROUNDS) {
+        path.insert(round.block.number, round.block.hash);
+        // A message ends once on a path; after a rewind the newest round is right.
+        let place = round
+            .outcome
+            .receipts
+            .iter()
+            .position(|receipt| receipt.message_id == id);
+        if let (Some(index), Some(tip)) = (place, tip) {
+            return prove(&round, index, confirm(context, &round, tip, &path)).map(Some);
+        }
+        at = rounds.round(round.parent);
+    }
+    Ok(None)
+}
+
+/// The level of a round on the best chain, and the batch that makes it so.
+fn confirm(
+    context: &Context,
+    round: &ExecutedRound,
+    tip: H256,
+    path: &BTreeMap<u64, H256>,
+) -> (Level, Option<AppliedBatch>) {
+    let chain = &context.deps.chain;
+    let covers = |batch: &AppliedBatch| {
+        batch.last_round >= round.block.number
+            && path.get(&batch.last_round) == Some(&batch.last_round_hash)
+    };
+    if let Some(batch) = chain.router(tip).filter(covers) {
+        let settled = chain
+            .ethereum_final(tip)
+            .and_then(|last| chain.held(last.hash))
+            .is_some_and(|batch| covers(&batch));
+        let level = if settled {
+            Level::Settled
+        } else {
+            Level::Committed
+        };
+        return (level, Some(batch));
+    }
+    let level = if chain.is_finalized(round.block) {
+        Level::Finalized
+    } else {
+        Level::Executed
+    };
+    (level, None)
+}
+
+fn prove(
+    round: &ExecutedRound,
+    index: usize,
+    (level, batch): (Level, Option<AppliedBatch>),
+) -> Result<Status, RpcError> {
+    let receipts = &round.outcome.receipts;
+    let leaves: Vec<H256> = receipts.iter().map(RawReceipt::leaf).collect();
+    let (Some(receipt), Some(leaf)) = (receipts.get(index), leaves.get(index).copied()) else {
+        return Err(RpcError::Internal("the receipt is gone".into()));
+    };
+    let siblings = merkle::proof(leaves, index)
+        .ok_or_else(|| RpcError::Internal("the receipt cannot be proven".into()))?;
+    Ok(Status {
+        message_id: receipt.message_id.0,
+        level,
+        block: round.block.into(),
+        anchor: round.anchor.into(),
+        receipt: Receipt::new(index as u64, receipt),
+        proof: Proof {
+            count: receipts.len() as u64,
+            index: index as u64,
+            leaf,
+            siblings,
+        },
+        roots: Roots::of(round),
+        batch: batch.map(Into::into),
+    })
+}

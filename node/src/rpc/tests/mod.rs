@@ -1,0 +1,441 @@
+//! The RPC on a real server over a real executor: what goes over the wire is compared as JSON.
+
+mod calculate;
+mod ethereum;
+mod program;
+mod settlement;
+mod subscription;
+
+use super::{Chain, GearDeps, gear};
+use crate::rounds::{Batches, ExecutedRound, Rounds};
+use gear_exe_ethereum::observer::{Observer, ObserverConfig};
+use gear_exe_executor::{Executor, ExecutorConfig};
+use gear_exe_primitives::{
+    ActorId, CodeId, H160, H256, MessageId,
+    batch::{AppliedBatch, Batch},
+    ethereum::{EthereumBlock, EthereumEvent, EthereumHeader, MirrorEvent, RouterEvent},
+    round::{ChainBlock, ExecutionParameters, RoundInput},
+};
+use jsonrpsee::{
+    client_transport::ws::WsTransportClientBuilder,
+    core::client::{ReceivedMessage, TransportReceiverT, TransportSenderT},
+    server::{Server, ServerHandle},
+};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::{broadcast, mpsc},
+};
+
+/// Who sends the messages of the tests.
+const USER: H160 = H160::repeat_byte(0xaa);
+/// A program of code `PING`.
+const PING: H160 = H160::repeat_byte(0x11);
+/// A program of code `TROUBLE`.
+const TROUBLE: H160 = H160::repeat_byte(0x22);
+const ROUTER: H160 = H160::repeat_byte(0xcd);
+/// Enough to pay for everything, and more than a JSON number holds.
+const FUNDS: u128 = 10u128.pow(18);
+
+fn hash(kind: u8, number: u64) -> H256 {
+    let mut bytes = [kind; 32];
+    bytes[24..].copy_from_slice(&number.to_be_bytes());
+    H256(bytes)
+}
+
+fn anchor(number: u64) -> EthereumHeader {
+    EthereumHeader {
+        hash: hash(0xe0, number),
+        parent: hash(0xe0, number - 1),
+        number,
+        timestamp: 1_700_000_000 + 12 * number,
+        ..Default::default()
+    }
+}
+
+/// Holds the rounds that a test executes, one for each block, on one branch. Anchor n belongs to block n.
+struct Holder {
+    executor: Arc<Executor>,
+    rounds: Mutex<Vec<ExecutedRound>>,
+    news: broadcast::Sender<ExecutedRound>,
+    batches: Mutex<HashMap<H256, Batch>>,
+    codes: Mutex<Vec<CodeId>>,
+}
+
+impl Rounds for Holder {
+    fn best(&self) -> Option<ExecutedRound> {
+        self.rounds.lock().last().cloned()
+    }
+    fn round(&self, block: H256) -> Option<ExecutedRound> {
+        let rounds = self.rounds.lock();
+        rounds
+            .iter()
+            .find(|round| round.block.hash == block)
+            .cloned()
+    }
+    fn at_ethereum(&self, ethereum: H256) -> Option<ExecutedRound> {
+        let rounds = self.rounds.lock();
+        let mut newest = rounds.iter().rev();
+        newest.find(|round| round.anchor.hash == ethereum).cloned()
+    }
+    fn subscribe(&self) -> broadcast::Receiver<ExecutedRound> {
+        self.news.subscribe()
+    }
+    fn executor(&self) -> &Arc<Executor> {
+        &self.executor
+    }
+}
+
+impl Batches for Holder {
+    fn batch(&self, digest: H256) -> Option<Batch> {
+        self.batches.lock().get(&digest).cloned()
+    }
+}
+
+impl Holder {
+    fn add_code(&self, wasm: &[u8]) -> CodeId {
+        let id = self.executor.add_code(wasm).unwrap();
+        self.codes.lock().push(id);
+        id
+    }
+
+    /// Executes the next block's round with these events, and tells everybody.
+    fn execute(&self, events: Vec<EthereumEvent>) -> ExecutedRound {
+        let before = self.best();
+        let number = before.as_ref().map_or(1, |round| round.block.number + 1);
+        let block = ChainBlock {
+            number,
+            hash: hash(0xc0, number),
+        };
+        let base = before.as_ref().map_or(
+            ChainBlock {
+                number: 0,
+                hash: hash(0xc0, 0),
+            },
+            |round| round.block,
+        );
+        let root = before.map_or(H256::zero(), |round| round.outcome.state_root);
+        let input = RoundInput {
+            block,
+            anchor: anchor(number),
+            ethereum: vec![EthereumBlock {
+                header: anchor(number),
+                events,
+            }],
+            codes: std::mem::take(&mut self.codes.lock()),
+            native: Vec::new(),
+            parameters: ExecutionParameters::default(),
+        };
+        let round = ExecutedRound {
+            block,
+            parent: base.hash,
+            base,
+            anchor: anchor(number),
+            outcome: Arc::new(self.executor.execute_round(root, &input).unwrap()),
+        };
+        self.rounds.lock().push(round.clone());
+        let _ = self.news.send(round.clone());
+        round
+    }
+
+    fn state_hash(&self, program: H160) -> H256 {
+        let root = self.best().unwrap().outcome.state_root;
+        let record = self.executor.program(root, program.into()).unwrap();
+        record.unwrap().state_hash
+    }
+}
+
+/// What a test says of the chain.
+#[derive(Default)]
+struct Said {
+    finalized: u64,
+    router: AppliedBatch,
+    ethereum_final: EthereumHeader,
+    held: HashMap<H256, AppliedBatch>,
+}
+
+#[derive(Default)]
+struct TestChain(Mutex<Said>);
+
+impl Chain for TestChain {
+    fn is_finalized(&self, block: ChainBlock) -> bool {
+        block.number <= self.0.lock().finalized
+    }
+    fn parameters(&self, _: H256) -> Option<ExecutionParameters> {
+        Some(ExecutionParameters::default())
+    }
+    fn router(&self, _: H256) -> Option<AppliedBatch> {
+        Some(self.0.lock().router)
+    }
+    fn ethereum_final(&self, _: H256) -> Option<EthereumHeader> {
+        Some(self.0.lock().ethereum_final)
+    }
+    fn held(&self, ethereum: H256) -> Option<AppliedBatch> {
+        self.0.lock().held.get(&ethereum).copied()
+    }
+}
+
+/// A node's RPC: ends when it is dropped.
+struct Node {
+    holder: Arc<Holder>,
+    chain: Arc<TestChain>,
+    address: SocketAddr,
+    _server: ServerHandle,
+    _folder: TempDir,
+}
+
+impl Node {
+    /// One that follows no Ethereum node.
+    async fn start() -> Self {
+        let (observer, _) = Observer::start(ObserverConfig::new(Vec::new(), 31337, ROUTER));
+        Self::with(observer, 64).await
+    }
+
+    async fn with(ethereum: Observer, capacity: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let executor = Executor::open(ExecutorConfig {
+            path: Some(folder.path().join("store")),
+            threads: 2,
+        });
+        let holder = Arc::new(Holder {
+            executor: Arc::new(executor.unwrap()),
+            rounds: Mutex::default(),
+            news: broadcast::channel(capacity).0,
+            batches: Mutex::default(),
+            codes: Mutex::default(),
+        });
+        let chain = Arc::new(TestChain::default());
+        let module = gear(GearDeps {
+            rounds: holder.clone(),
+            batches: holder.clone(),
+            chain: chain.clone(),
+            ethereum,
+            router: ROUTER,
+        })
+        .unwrap();
+        let server = Server::builder().build("127.0.0.1:0").await.unwrap();
+        Self {
+            address: server.local_addr().unwrap(),
+            _server: server.start(module),
+            holder,
+            chain,
+            _folder: folder,
+        }
+    }
+
+    /// One with `PING` and `TROUBLE`, created and funded in block 1, initialised in block 2.
+    async fn with_programs() -> Self {
+        let node = Self::start().await;
+        node.add_programs();
+        node
+    }
+
+    fn add_programs(&self) {
+        let ping = self.holder.add_code(gear_exe_programs::PING);
+        let trouble = self.holder.add_code(gear_exe_programs::TROUBLE);
+        let mut events = vec![created(PING, ping), created(TROUBLE, trouble)];
+        events.extend([funded(PING), funded(TROUBLE)]);
+        self.holder.execute(events);
+        let init = vec![message(PING, 1, b"", 0), message(TROUBLE, 2, b"", 0)];
+        self.holder.execute(init);
+    }
+
+    /// The answer to a raw request, over HTTP.
+    async fn http(&self, request: &Value) -> Value {
+        let body = request.to_string();
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n",
+            self.address,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap()
+    }
+
+    async fn call(&self, method: &str, params: Value) -> Value {
+        let request = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+        let answer = self.http(&request).await;
+        assert_eq!(answer["jsonrpc"], "2.0");
+        assert_eq!(answer["id"], 7);
+        answer
+    }
+
+    /// The result of a call.
+    async fn ask(&self, method: &str, params: Value) -> Value {
+        let mut answer = self.call(method, params).await;
+        assert_eq!(answer.get("error"), None, "{method}");
+        answer["result"].take()
+    }
+
+    /// The error of a call.
+    async fn refuse(&self, method: &str, params: Value) -> Value {
+        let mut answer = self.call(method, params).await;
+        assert_eq!(answer.get("result"), None, "{method}");
+        answer["error"].take()
+    }
+
+    async fn ws(&self) -> Ws {
+        let url = format!("ws://{}", self.address).parse().unwrap();
+        let (sender, receiver) = WsTransportClientBuilder::default()
+            .build(url)
+            .await
+            .unwrap();
+        Ws::new(sender, receiver)
+    }
+}
+
+/// A WebSocket with raw JSON.
+struct Ws {
+    requests: mpsc::UnboundedSender<String>,
+    frames: mpsc::UnboundedReceiver<Value>,
+}
+
+impl Ws {
+    fn new(
+        mut sender: impl TransportSenderT + Send,
+        mut receiver: impl TransportReceiverT + Send,
+    ) -> Self {
+        let (requests, mut outgoing) = mpsc::unbounded_channel();
+        let (frame, frames) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(request) = outgoing.recv().await {
+                sender.send(request).await.unwrap();
+            }
+        });
+        tokio::spawn(async move {
+            while let Ok(message) = receiver.receive().await {
+                let value = match message {
+                    ReceivedMessage::Text(text) => serde_json::from_str(&text).unwrap(),
+                    ReceivedMessage::Bytes(bytes) => serde_json::from_slice(&bytes).unwrap(),
+                    ReceivedMessage::Pong => continue,
+                };
+                if frame.send(value).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { requests, frames }
+    }
+
+    fn send(&mut self, id: u64, method: &str, params: Value) {
+        let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        self.requests.send(request.to_string()).unwrap();
+    }
+
+    async fn frame(&mut self) -> Value {
+        self.frames.recv().await.unwrap()
+    }
+}
+
+fn created(program: H160, code_id: CodeId) -> EthereumEvent {
+    EthereumEvent::Router(RouterEvent::ProgramCreated {
+        actor_id: program.into(),
+        code_id,
+    })
+}
+
+fn mirror(program: H160, event: MirrorEvent) -> EthereumEvent {
+    EthereumEvent::Mirror {
+        actor_id: ActorId::from(program),
+        event,
+    }
+}
+
+fn funded(program: H160) -> EthereumEvent {
+    let value = FUNDS;
+    mirror(
+        program,
+        MirrorEvent::ExecutableBalanceTopUpRequested { value },
+    )
+}
+
+fn id(number: u8) -> MessageId {
+    [number; 32].into()
+}
+
+fn message(program: H160, number: u8, payload: &[u8], value: u128) -> EthereumEvent {
+    mirror(
+        program,
+        MirrorEvent::MessageQueueingRequested {
+            id: id(number),
+            source: USER,
+            payload: payload.to_vec(),
+            value,
+            call_reply: false,
+        },
+    )
+}
+
+/// Bytes in hex.
+fn hexed(bytes: impl AsRef<[u8]>) -> String {
+    format!("0x{}", hex::encode(bytes))
+}
+
+#[tokio::test]
+async fn basics() {
+    let node = Node::start().await;
+    assert_eq!(node.ask("version", json!([])).await, "0.1.0");
+    assert_eq!(node.ask("routerAddress", json!([])).await, hexed(ROUTER));
+    assert_eq!(node.ask("routerAddress", json!({})).await, hexed(ROUTER));
+    // No parameters at all.
+    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "version"});
+    assert_eq!(
+        node.http(&request).await,
+        json!({"jsonrpc": "2.0", "id": 1, "result": "0.1.0"})
+    );
+    // Several at once.
+    let both = json!([
+        {"jsonrpc": "2.0", "id": 1, "method": "version", "params": []},
+        {"jsonrpc": "2.0", "id": 2, "method": "program_ids", "params": []},
+    ]);
+    assert_eq!(
+        node.http(&both).await,
+        json!([
+            {"jsonrpc": "2.0", "id": 1, "result": "0.1.0"},
+            {"jsonrpc": "2.0", "id": 2, "result": []},
+        ])
+    );
+    // Native messages are not here yet.
+    assert_eq!(
+        node.refuse("injected_sendTransaction", json!([])).await["code"],
+        -32601
+    );
+}
+
+#[tokio::test]
+async fn before_the_first_round() {
+    let node = Node::start().await;
+    let program = hexed(PING);
+    assert_eq!(
+        node.refuse("program_codeId", json!([program])).await,
+        json!({
+            "code": 8000,
+            "message": "Database error",
+            "data": "no round is executed yet; wait until the node has synced",
+        })
+    );
+    assert_eq!(node.ask("gear_round", json!([])).await, Value::Null);
+    assert_eq!(
+        node.ask("gear_programState", json!([program])).await,
+        Value::Null
+    );
+    assert_eq!(
+        node.ask("gear_messageStatus", json!([hash(0, 0)])).await,
+        Value::Null
+    );
+    assert_eq!(
+        node.refuse("block_header", json!([])).await["message"],
+        "Database error"
+    );
+}

@@ -1,0 +1,215 @@
+//! Our parts of the node, opened and wired.
+
+use super::{FullClient, FullPool, GearOptions, other};
+use crate::{
+    backend::Backends,
+    blobs,
+    codes::Codes,
+    ethereum_service::{EthereumService, History},
+    executor_service::{ExecutorService, chain::ClientChain, records::Records, worker::Worker},
+    metrics::Metrics,
+    rounds::Batches,
+    settlement_service::{BuiltBatches, SettlementService, journal::Journal},
+    store::Store,
+};
+use gear_exe_ethereum::observer::{Observer, ObserverConfig, ObserverEvent};
+use gear_exe_executor::{Executor, ExecutorConfig};
+use gear_exe_primitives::{
+    H256,
+    batch::RouterDomain,
+    runtime_api::{ExecutionApi, SettlementApi},
+};
+use polkadot_sdk::{
+    sc_service::{Configuration, Error, TaskManager},
+    sp_api::ProvideRuntimeApi,
+    sp_blockchain::HeaderBackend,
+    sp_keystore::KeystorePtr,
+};
+use std::{fs, sync::Arc, time::Duration};
+use tokio::sync::{Notify, mpsc};
+
+/// Group of our tasks in Substrate's metrics.
+const GROUP: Option<&str> = Some("gear-exe");
+
+/// Our parts, before their tasks run.
+pub struct GearParts {
+    /// Genesis hash of the chain.
+    pub genesis: H256,
+    /// Chain id and Router.
+    pub domain: RouterDomain,
+    /// Follows Ethereum.
+    pub observer: Observer,
+    /// Executed rounds.
+    pub rounds: Arc<ExecutorService>,
+    /// Batches that were built.
+    pub batches: Arc<dyn Batches>,
+    pub(super) backends: Backends,
+    ethereum: Arc<EthereumService>,
+    codes: Arc<Codes>,
+    settlement: Arc<SettlementService<FullClient, FullPool>>,
+    events: mpsc::Receiver<ObserverEvent>,
+    stale_after: Option<Duration>,
+}
+
+impl GearParts {
+    /// Ethereum blocks that the node has taken in.
+    pub(super) fn history(&self) -> Arc<History> {
+        self.ethereum.history().clone()
+    }
+
+    /// Opens the stores below the chain's folder and puts the parts together.
+    pub(super) fn open(
+        config: &Configuration,
+        options: &GearOptions,
+        client: &Arc<FullClient>,
+        pool: &Arc<FullPool>,
+        keystore: KeystorePtr,
+        metrics: Metrics,
+    ) -> Result<Self, Error> {
+        let info = client.info();
+        let genesis = info.genesis_hash;
+        // What the genesis says is not changed later; a node that warp-synced does not have its state.
+        let at = [genesis, info.finalized_hash, info.best_hash];
+        let ask = |what: &str, error: Option<String>| {
+            other(format!(
+                "the runtime does not say {what}: {}",
+                error.unwrap_or_else(|| "nothing answers".into())
+            ))
+        };
+        let domain = at
+            .iter()
+            .find_map(|at| client.runtime_api().domain(*at).ok())
+            .ok_or_else(|| ask("where the Router is", None))?
+            .ok_or_else(|| {
+                other(
+                    "the chain specification names no Router: set settlement.domain and execution.ethereum in its genesis",
+                )
+            })?;
+        let first = client
+            .runtime_api()
+            .anchor(genesis)
+            .map_err(|error| ask("the first anchor", Some(error.to_string())))?;
+        let router = client
+            .runtime_api()
+            .router(genesis)
+            .map_err(|error| ask("what the Router held at first", Some(error.to_string())))?;
+
+        let folder = config
+            .base_path
+            .config_dir(config.chain_spec.id())
+            .join("gear-exe");
+        fs::create_dir_all(&folder)
+            .map_err(|error| other(format!("cannot make {}: {error}", folder.display())))?;
+        let open = |name: &str| {
+            let path = folder.join(name);
+            Store::open(&path).map(Arc::new).map_err(|error| {
+                other(format!(
+                    "cannot open {}: {error}. Is another node running on this folder?",
+                    path.display()
+                ))
+            })
+        };
+        let store = open("node.redb")?;
+        // Apart, so that the rest can be removed and made again without forgetting what was signed.
+        let signing = open("signing.redb")?;
+        let executor = Executor::open(ExecutorConfig {
+            path: Some(folder.join("executor.redb")),
+            threads: options.executor_threads,
+        })
+        .map(Arc::new)
+        .map_err(|error| other(format!("cannot open the executor: {error}")))?;
+
+        let history = History::open(store.clone(), first, router.batch).map_err(other)?;
+        let history = Arc::new(history);
+        let ethereum = EthereumService::new(history.clone(), metrics.clone());
+        let (observer, events) = Observer::start(ObserverConfig {
+            poll: options.ethereum_poll,
+            timeout: options.ethereum_timeout,
+            ..ObserverConfig::new(
+                options.ethereum_urls.clone(),
+                domain.chain_id,
+                domain.router,
+            )
+        });
+        let asked = client.clone();
+        let codes = Codes::new(
+            store.clone(),
+            executor.clone(),
+            blobs::fetch(options),
+            Arc::new(move |code, request| {
+                let at = asked.info().finalized_hash;
+                asked
+                    .runtime_api()
+                    .code_answer(at, code, request)
+                    .ok()
+                    .flatten()
+            }),
+            metrics.clone(),
+        )
+        .map_err(other)?;
+        let wake = Arc::new(Notify::new());
+        let rounds = ExecutorService::new(
+            Worker {
+                chain: Arc::new(ClientChain(client.clone())),
+                history,
+                executor,
+                records: Records::new(store.clone()),
+                metrics: metrics.clone(),
+                facts: Default::default(),
+            },
+            ethereum.clone(),
+            codes.clone(),
+            wake.clone(),
+        );
+        let batches = Arc::new(BuiltBatches::new(store.clone(), metrics.clone()));
+        let settlement = Arc::new(SettlementService {
+            client: client.clone(),
+            pool: pool.clone(),
+            keystore,
+            rounds: rounds.clone(),
+            store,
+            journal: Journal::new(signing),
+            metrics,
+            domain,
+            genesis,
+            submitted: Default::default(),
+            unsettled: Default::default(),
+        });
+        Ok(Self {
+            genesis,
+            domain,
+            observer,
+            rounds,
+            batches,
+            backends: Backends {
+                ethereum: ethereum.clone(),
+                codes: codes.clone(),
+                rounds: wake,
+            },
+            ethereum,
+            codes,
+            settlement,
+            events,
+            stale_after: options.ethereum_stale_after,
+        })
+    }
+
+    /// Starts our tasks. The node ends if one of them does.
+    pub(super) fn spawn(self, task_manager: &TaskManager) {
+        let tasks = task_manager.spawn_essential_handle();
+        tasks.spawn(
+            "gear-ethereum",
+            GROUP,
+            self.ethereum
+                .clone()
+                .run(self.observer, self.events, self.stale_after),
+        );
+        tasks.spawn(
+            "gear-codes",
+            GROUP,
+            self.codes.run(self.ethereum.history().grown()),
+        );
+        tasks.spawn("gear-rounds", GROUP, self.rounds.run());
+        tasks.spawn("gear-settlement", GROUP, self.settlement.run());
+    }
+}

@@ -1,0 +1,9 @@
+//! Tests by topic. The numbers of cases are those of the protocol's list of what must be tested.
+
+mod anchors;
+mod codes;
+mod offchain;
+mod parameters;
+mod rewinds;
+mod router;
+mod votes;

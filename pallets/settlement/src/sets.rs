@@ -1,0 +1,159 @@
+//! Validator sets as Ethereum knows them, and how one hands over to the next.
+//!
+//! The session decides who is in the current set, which votes on views and codes at once. Seals are signed by the set
+//! that the Router holds at their anchor, so a new set signs only after the old one has signed the update. While the
+//! Router has not applied it, a newer set replaces the content of the item: there is one handover, to the newest set.
+
+use crate::{
+    Config, CurrentSet, Domain, Event, Handover, Handovers, KeyOf, OutboxItems, Pallet, Parameters,
+    Router, Sets, Settled, Weights,
+};
+use alloc::{collections::BTreeSet, vec::Vec};
+use frame_support::{BoundedVec, traits::OneSessionHandler};
+use gear_exe_primitives::{H160, host, outbox::OutboxItem, quorum::Member, report::ValidatorSet};
+use polkadot_sdk::{frame_support, sp_runtime::BoundToRuntimeAppPublic};
+
+impl<T: Config> Pallet<T> {
+    /// The set that votes now.
+    pub fn validator_set() -> ValidatorSet {
+        let id = CurrentSet::<T>::get();
+        Self::validator_set_at(id).unwrap_or(ValidatorSet {
+            id,
+            members: Vec::new(),
+        })
+    }
+
+    /// A set by its id.
+    pub fn validator_set_at(id: u64) -> Option<ValidatorSet> {
+        let members = Sets::<T>::get(id)?.into_inner();
+        Some(ValidatorSet { id, members })
+    }
+
+    /// Whether the session should wait: the set before the current one still has its duty, because the update is not in
+    /// a final Ethereum block, and waiting for it has not taken longer than governance allows.
+    pub fn is_handing_over() -> bool {
+        let current = CurrentSet::<T>::get();
+        if !Domain::<T>::exists() || Settled::<T>::get().set_id == current {
+            return false;
+        }
+        let patience = Parameters::<T>::get().handover_patience;
+        Handovers::<T>::get()
+            .iter()
+            .any(|handover| handover.since.saturating_add(patience.into()) > Self::now())
+    }
+
+    /// The members of a set, in the order of the session. Who could never sign, or would make the Router refuse the
+    /// whole set, is left out: no point of the curve, a key that occurred before, no weight.
+    fn members_of(keys: Vec<KeyOf<T::AccountId>>) -> BoundedVec<Member, T::MaxValidators> {
+        let (accounts, keys): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
+        let mut seen = BTreeSet::<H160>::new();
+        let members: Vec<_> = keys
+            .iter()
+            .zip(T::Weights::weights(&accounts))
+            .filter_map(|(key, weight)| {
+                let address = host::address_of(key)?;
+                (weight > 0 && seen.insert(address)).then_some(Member { address, weight })
+            })
+            .collect();
+        BoundedVec::truncate_from(members)
+    }
+
+    /// Makes these the current set, if they differ from it, and tells the Router.
+    pub(crate) fn change_set(keys: Vec<KeyOf<T::AccountId>>) {
+        let members = Self::members_of(keys);
+        let current = CurrentSet::<T>::get();
+        if members.is_empty() || Sets::<T>::get(current).as_ref() == Some(&members) {
+            return;
+        }
+        let set_id = current.saturating_add(1);
+        Sets::<T>::insert(set_id, members);
+        CurrentSet::<T>::put(set_id);
+        Self::deposit_event(Event::SetChanged { set_id });
+        Self::hand_over();
+    }
+
+    /// Sees to it that the Router will learn of the current set: by the items that it has not applied, or by a new one.
+    pub(crate) fn hand_over() {
+        let router = Router::<T>::get().batch;
+        let set_id = CurrentSet::<T>::get();
+        let Some(members) = Sets::<T>::get(set_id) else {
+            return;
+        };
+        if router.set_id == set_id {
+            return;
+        }
+        let update = || OutboxItem::SetUpdate {
+            set_id,
+            members: members.clone().into_inner(),
+        };
+        let now = Self::now();
+        let mut handovers = Handovers::<T>::get();
+        let mut pending = false;
+        for handover in handovers
+            .iter_mut()
+            .filter(|handover| handover.item >= router.outbox_end)
+        {
+            pending = true;
+            if handover.set_id != set_id {
+                OutboxItems::<T>::insert(handover.item, update());
+                handover.set_id = set_id;
+                handover.since = now;
+            }
+        }
+        if !pending {
+            // If the batch that the Router holds carried this very update, the Router has refused it. Saying it again
+            // changes nothing.
+            let refused = handovers
+                .last()
+                .is_some_and(|last| last.set_id == set_id && router.seal_number >= last.since);
+            if refused {
+                Self::deposit_event(Event::SetRefused { set_id });
+                return;
+            }
+            if handovers.is_full() {
+                handovers.remove(0);
+            }
+            let _ = handovers.try_push(Handover {
+                item: Self::push(update()),
+                set_id,
+                since: now,
+            });
+        }
+        Handovers::<T>::put(handovers);
+    }
+
+    /// Drops handovers whose item is settled, but for the last one.
+    pub(crate) fn forget_handovers(settled: u64) {
+        Handovers::<T>::mutate(|handovers| {
+            let last = handovers.last().map(|last| last.item);
+            handovers.retain(|handover| handover.item >= settled || Some(handover.item) == last);
+        });
+    }
+}
+
+impl<T: Config> BoundToRuntimeAppPublic for Pallet<T> {
+    type Public = host::AuthorityId;
+}
+
+impl<T: Config> OneSessionHandler<T::AccountId> for Pallet<T> {
+    type Key = host::AuthorityId;
+
+    fn on_genesis_session<'a, I>(validators: I)
+    where
+        I: Iterator<Item = (&'a T::AccountId, Self::Key)> + 'a,
+    {
+        let keys = validators.map(|(account, key)| (account.clone(), key));
+        Sets::<T>::insert(CurrentSet::<T>::get(), Self::members_of(keys.collect()));
+    }
+
+    // Whether the validators are others does not matter: their weights may be.
+    fn on_new_session<'a, I>(_changed: bool, validators: I, _queued: I)
+    where
+        I: Iterator<Item = (&'a T::AccountId, Self::Key)> + 'a,
+    {
+        let keys = validators.map(|(account, key)| (account.clone(), key));
+        Self::change_set(keys.collect());
+    }
+
+    fn on_disabled(_: u32) {}
+}

@@ -1,0 +1,310 @@
+//! What the node may ask of the runtime.
+
+use crate::{
+    AccountId, AuraId, Balance, Block, Execution, Executive, Grandpa, InherentDataExt as _, Nonce,
+    Runtime, RuntimeGenesisConfig, SessionKeys, Settlement, System, TransactionPayment, VERSION,
+    genesis, slots,
+};
+use alloc::vec::Vec;
+use gear_exe_primitives::{
+    CodeId, H256,
+    batch::RouterDomain,
+    ethereum::EthereumHeader,
+    outbox::OutboxItem,
+    report::{ReadyBatch, RoundFacts, SealStatus, ValidatorSet},
+    round::ExecutionParameters,
+    settlement::SealFacts,
+    vote::{CodeAnswer, RouterAt, Verdict},
+};
+use polkadot_sdk::{
+    frame_support::{
+        genesis_builder_helper::{build_state, get_preset},
+        weights::Weight,
+    },
+    frame_system_rpc_runtime_api, pallet_aura, pallet_grandpa, pallet_transaction_payment,
+    pallet_transaction_payment_rpc_runtime_api as payment_api,
+    sp_api::{self, impl_runtime_apis},
+    sp_block_builder, sp_consensus_aura, sp_consensus_grandpa,
+    sp_core::{OpaqueMetadata, crypto::KeyTypeId},
+    sp_genesis_builder, sp_inherents, sp_offchain, sp_runtime,
+    sp_runtime::{
+        ApplyExtrinsicResult,
+        traits::{Block as BlockT, NumberFor},
+        transaction_validity::{TransactionSource, TransactionValidity},
+    },
+    sp_session, sp_transaction_pool,
+    sp_version::RuntimeVersion,
+};
+
+impl_runtime_apis! {
+    impl sp_api::Core<Block> for Runtime {
+        fn version() -> RuntimeVersion {
+            VERSION
+        }
+
+        fn execute_block(block: <Block as BlockT>::LazyBlock) {
+            Executive::execute_block(block);
+        }
+
+        fn initialize_block(header: &<Block as BlockT>::Header) -> sp_runtime::ExtrinsicInclusionMode {
+            Executive::initialize_block(header)
+        }
+    }
+
+    impl sp_api::Metadata<Block> for Runtime {
+        fn metadata() -> OpaqueMetadata {
+            OpaqueMetadata::new(Runtime::metadata().into())
+        }
+
+        fn metadata_at_version(version: u32) -> Option<OpaqueMetadata> {
+            Runtime::metadata_at_version(version)
+        }
+
+        fn metadata_versions() -> Vec<u32> {
+            Runtime::metadata_versions()
+        }
+    }
+
+    impl sp_block_builder::BlockBuilder<Block> for Runtime {
+        fn apply_extrinsic(extrinsic: <Block as BlockT>::Extrinsic) -> ApplyExtrinsicResult {
+            Executive::apply_extrinsic(extrinsic)
+        }
+
+        fn finalize_block() -> <Block as BlockT>::Header {
+            Executive::finalize_block()
+        }
+
+        fn inherent_extrinsics(data: sp_inherents::InherentData) -> Vec<<Block as BlockT>::Extrinsic> {
+            data.create_extrinsics()
+        }
+
+        fn check_inherents(
+            block: <Block as BlockT>::LazyBlock,
+            data: sp_inherents::InherentData,
+        ) -> sp_inherents::CheckInherentsResult {
+            data.check_extrinsics(&block)
+        }
+    }
+
+    impl sp_transaction_pool::runtime_api::TaggedTransactionQueue<Block> for Runtime {
+        fn validate_transaction(
+            source: TransactionSource,
+            transaction: <Block as BlockT>::Extrinsic,
+            block_hash: <Block as BlockT>::Hash,
+        ) -> TransactionValidity {
+            Executive::validate_transaction(source, transaction, block_hash)
+        }
+    }
+
+    impl sp_offchain::OffchainWorkerApi<Block> for Runtime {
+        fn offchain_worker(header: &<Block as BlockT>::Header) {
+            Executive::offchain_worker(header)
+        }
+    }
+
+    impl sp_consensus_aura::AuraApi<Block, AuraId> for Runtime {
+        fn slot_duration() -> sp_consensus_aura::SlotDuration {
+            sp_consensus_aura::SlotDuration::from_millis(slots::SlotDuration::<Runtime>::get())
+        }
+
+        fn authorities() -> Vec<AuraId> {
+            pallet_aura::Authorities::<Runtime>::get().into_inner()
+        }
+    }
+
+    impl sp_session::SessionKeys<Block> for Runtime {
+        fn generate_session_keys(owner: Vec<u8>, seed: Option<Vec<u8>>) -> sp_session::OpaqueGeneratedSessionKeys {
+            SessionKeys::generate(&owner, seed).into()
+        }
+
+        fn decode_session_keys(encoded: Vec<u8>) -> Option<Vec<(Vec<u8>, KeyTypeId)>> {
+            SessionKeys::decode_into_raw_public_keys(&encoded)
+        }
+    }
+
+    impl sp_consensus_grandpa::GrandpaApi<Block> for Runtime {
+        fn grandpa_authorities() -> sp_consensus_grandpa::AuthorityList {
+            Grandpa::grandpa_authorities()
+        }
+
+        fn current_set_id() -> sp_consensus_grandpa::SetId {
+            pallet_grandpa::CurrentSetId::<Runtime>::get()
+        }
+
+        fn submit_report_equivocation_unsigned_extrinsic(
+            _: sp_consensus_grandpa::EquivocationProof<<Block as BlockT>::Hash, NumberFor<Block>>,
+            _: sp_consensus_grandpa::OpaqueKeyOwnershipProof,
+        ) -> Option<()> {
+            None
+        }
+
+        fn generate_key_ownership_proof(
+            _: sp_consensus_grandpa::SetId,
+            _: sp_consensus_grandpa::AuthorityId,
+        ) -> Option<sp_consensus_grandpa::OpaqueKeyOwnershipProof> {
+            None
+        }
+    }
+
+    impl frame_system_rpc_runtime_api::AccountNonceApi<Block, AccountId, Nonce> for Runtime {
+        fn account_nonce(account: AccountId) -> Nonce {
+            System::account_nonce(account)
+        }
+    }
+
+    impl payment_api::TransactionPaymentApi<Block, Balance> for Runtime {
+        fn query_info(
+            extrinsic: <Block as BlockT>::Extrinsic,
+            length: u32,
+        ) -> payment_api::RuntimeDispatchInfo<Balance> {
+            TransactionPayment::query_info(extrinsic, length)
+        }
+
+        fn query_fee_details(
+            extrinsic: <Block as BlockT>::Extrinsic,
+            length: u32,
+        ) -> pallet_transaction_payment::FeeDetails<Balance> {
+            TransactionPayment::query_fee_details(extrinsic, length)
+        }
+
+        fn query_weight_to_fee(weight: Weight) -> Balance {
+            TransactionPayment::weight_to_fee(weight)
+        }
+
+        fn query_length_to_fee(length: u32) -> Balance {
+            TransactionPayment::length_to_fee(length)
+        }
+    }
+
+    impl sp_genesis_builder::GenesisBuilder<Block> for Runtime {
+        fn build_state(config: Vec<u8>) -> sp_genesis_builder::Result {
+            build_state::<RuntimeGenesisConfig>(config)
+        }
+
+        fn get_preset(id: &Option<sp_genesis_builder::PresetId>) -> Option<Vec<u8>> {
+            get_preset::<RuntimeGenesisConfig>(id, genesis::get_preset)
+        }
+
+        fn preset_names() -> Vec<sp_genesis_builder::PresetId> {
+            genesis::preset_names()
+        }
+    }
+
+    impl gear_exe_primitives::runtime_api::ExecutionApi<Block> for Runtime {
+        fn round_facts() -> RoundFacts {
+            Execution::round_facts(Settlement::seal().is_some())
+        }
+
+        fn anchor() -> EthereumHeader {
+            pallet_execution::Anchor::<Runtime>::get()
+        }
+
+        fn finalised() -> EthereumHeader {
+            pallet_execution::Finalised::<Runtime>::get()
+        }
+
+        fn ethereum_header(hash: H256) -> Option<EthereumHeader> {
+            Execution::header(hash)
+        }
+
+        fn ethereum_ancestors(hash: H256, limit: u32) -> Vec<EthereumHeader> {
+            Execution::ancestors(hash, limit)
+        }
+
+        fn code_result(code_id: CodeId, request_id: H256) -> Option<Verdict> {
+            pallet_execution::CodeAnswers::<Runtime>::get(code_id, request_id)
+                .map(|answer| answer.verdict)
+        }
+
+        fn code_answer(code_id: CodeId, request_id: H256) -> Option<CodeAnswer> {
+            pallet_execution::CodeAnswers::<Runtime>::get(code_id, request_id)
+        }
+
+        fn is_code_valid(code_id: CodeId) -> bool {
+            pallet_execution::Codes::<Runtime>::contains_key(code_id)
+        }
+
+        fn parameters() -> ExecutionParameters {
+            pallet_execution::Parameters::<Runtime>::get()
+        }
+    }
+
+    impl gear_exe_primitives::runtime_api::SettlementApi<Block> for Runtime {
+        fn seal() -> Option<SealFacts> {
+            Settlement::seal()
+        }
+
+        fn seals() -> Vec<SealStatus> {
+            Settlement::seals()
+        }
+
+        fn outbox(from: u64, to: u64) -> Vec<OutboxItem> {
+            Settlement::outbox(from, to)
+        }
+
+        fn outbox_range() -> (u64, u64) {
+            (
+                pallet_settlement::OutboxStart::<Runtime>::get(),
+                pallet_settlement::OutboxEnd::<Runtime>::get(),
+            )
+        }
+
+        fn ready_batches() -> Vec<ReadyBatch> {
+            Settlement::ready_batches()
+        }
+
+        fn router() -> RouterAt {
+            pallet_settlement::Router::<Runtime>::get()
+        }
+
+        fn domain() -> Option<RouterDomain> {
+            pallet_settlement::Domain::<Runtime>::get()
+        }
+
+        fn validator_set() -> ValidatorSet {
+            Settlement::validator_set()
+        }
+
+        fn validator_set_at(id: u64) -> Option<ValidatorSet> {
+            Settlement::validator_set_at(id)
+        }
+    }
+
+    #[cfg(feature = "try-runtime")]
+    impl polkadot_sdk::frame_try_runtime::TryRuntime<Block> for Runtime {
+        fn on_runtime_upgrade(
+            checks: polkadot_sdk::frame_try_runtime::UpgradeCheckSelect,
+        ) -> (Weight, Weight) {
+            let used = Executive::try_runtime_upgrade(checks).expect("the upgrade succeeds");
+            (used, crate::configs::BlockWeights::get().max_block)
+        }
+
+        fn execute_block(
+            block: <Block as BlockT>::LazyBlock,
+            state_root_check: bool,
+            signature_check: bool,
+            select: polkadot_sdk::frame_try_runtime::TryStateSelect,
+        ) -> Weight {
+            Executive::try_execute_block(block, state_root_check, signature_check, select)
+                .expect("the block executes")
+        }
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    impl polkadot_sdk::frame_benchmarking::Benchmark<Block> for Runtime {
+        fn benchmark_metadata(
+            extra: bool,
+        ) -> (
+            Vec<polkadot_sdk::frame_benchmarking::BenchmarkList>,
+            Vec<polkadot_sdk::frame_support::traits::StorageInfo>,
+        ) {
+            crate::benches::metadata(extra)
+        }
+
+        fn dispatch_benchmark(
+            config: polkadot_sdk::frame_benchmarking::BenchmarkConfig,
+        ) -> Result<Vec<polkadot_sdk::frame_benchmarking::BenchmarkBatch>, alloc::string::String> {
+            crate::benches::dispatch(config)
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Benchmarks of our pallets, as the node's `benchmark` command calls them.
+
+use crate::{AllPalletsWithSystem, Execution, Settlement};
+use alloc::{string::String, vec::Vec};
+use polkadot_sdk::{
+    frame_benchmarking::{self, BenchmarkBatch, BenchmarkConfig, BenchmarkList},
+    frame_support::traits::{StorageInfo, StorageInfoTrait, WhitelistedStorageKeys},
+};
+
+frame_benchmarking::define_benchmarks!(
+    [pallet_execution, Execution]
+    [pallet_settlement, Settlement]
+);
+
+/// Which benchmarks there are.
+pub(crate) fn metadata(extra: bool) -> (Vec<BenchmarkList>, Vec<StorageInfo>) {
+    let mut list = Vec::new();
+    list_benchmarks!(list, extra);
+    (list, AllPalletsWithSystem::storage_info())
+}
+
+/// Runs one.
+pub(crate) fn dispatch(config: BenchmarkConfig) -> Result<Vec<BenchmarkBatch>, String> {
+    let whitelist = AllPalletsWithSystem::whitelisted_storage_keys();
+    let mut batches = Vec::new();
+    let params = (&config, &whitelist);
+    add_benchmarks!(params, batches);
+    Ok(batches)
+}

@@ -1,0 +1,178 @@
+//! The Gear.exe chain: orders native messages, agrees on what Ethereum says, and closes batches. It holds no program
+//! state.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![recursion_limit = "256"]
+// What FRAME's macros generate has no docs, and names in full what is in scope already.
+#![allow(missing_docs, unused_qualifications)]
+
+extern crate alloc;
+
+mod apis;
+#[cfg(feature = "runtime-benchmarks")]
+mod benches;
+pub mod configs;
+pub mod genesis;
+pub mod slots;
+
+#[cfg(feature = "std")]
+include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
+
+pub use apis::RuntimeApi;
+#[cfg(feature = "std")]
+pub use apis::api;
+
+use alloc::{borrow::Cow, vec::Vec};
+use gear_exe_primitives::H256;
+use polkadot_sdk::{
+    frame_executive, frame_support, frame_system, pallet_aura, pallet_authorship, pallet_balances,
+    pallet_grandpa, pallet_session, pallet_timestamp, pallet_transaction_payment,
+    sp_consensus_aura::sr25519::AuthorityId as AuraId,
+    sp_runtime::{
+        self, MultiAddress, MultiSignature, generic, impl_opaque_keys,
+        traits::{BlakeTwo256, IdentifyAccount, Verify},
+    },
+    sp_version::{self, RuntimeVersion},
+};
+// The runtime's macro names the pallet also where it is left out.
+#[allow(unused_imports)]
+use polkadot_sdk::pallet_sudo;
+
+/// One VARA in base units.
+pub const UNITS: Balance = 1_000_000_000_000;
+/// The least balance of an account.
+pub const EXISTENTIAL_DEPOSIT: Balance = UNITS / 1_000;
+/// Blocks of a session.
+pub const SESSION_LENGTH: BlockNumber = 2_400;
+/// ss58 prefix of addresses.
+pub const SS58_PREFIX: u16 = 137;
+
+/// Signature of a transaction.
+pub type Signature = MultiSignature;
+/// An account.
+pub type AccountId = <<Signature as Verify>::Signer as IdentifyAccount>::AccountId;
+/// VARA, in base units.
+pub type Balance = u128;
+/// Number of transactions of an account.
+pub type Nonce = u32;
+/// Hash of a block.
+pub type Hash = H256;
+/// Number of a block.
+pub type BlockNumber = u32;
+/// Address in a transaction.
+pub type Address = MultiAddress<AccountId, ()>;
+/// Header of a block.
+pub type Header = generic::Header<BlockNumber, BlakeTwo256>;
+/// Block.
+pub type Block = generic::Block<Header, UncheckedExtrinsic>;
+/// What a transaction carries besides its call.
+pub type TxExtension = (
+    frame_system::AuthorizeCall<Runtime>,
+    frame_system::CheckNonZeroSender<Runtime>,
+    frame_system::CheckSpecVersion<Runtime>,
+    frame_system::CheckTxVersion<Runtime>,
+    frame_system::CheckGenesis<Runtime>,
+    frame_system::CheckEra<Runtime>,
+    frame_system::CheckNonce<Runtime>,
+    frame_system::CheckWeight<Runtime>,
+    pallet_transaction_payment::ChargeTransactionPayment<Runtime>,
+    frame_system::WeightReclaim<Runtime>,
+);
+/// A transaction.
+pub type UncheckedExtrinsic =
+    generic::UncheckedExtrinsic<Address, RuntimeCall, Signature, TxExtension>;
+/// A transaction's signed payload.
+pub type SignedPayload = generic::SignedPayload<RuntimeCall, TxExtension>;
+/// Executes blocks.
+pub type Executive = frame_executive::Executive<
+    Runtime,
+    Block,
+    frame_system::ChainContext<Runtime>,
+    Runtime,
+    AllPalletsWithSystem,
+>;
+
+/// Types that the node uses without knowing the runtime.
+pub mod opaque {
+    use super::*;
+    pub use sp_runtime::OpaqueExtrinsic as UncheckedExtrinsic;
+
+    /// Header of a block.
+    pub type Header = generic::Header<BlockNumber, BlakeTwo256>;
+    /// Block.
+    pub type Block = generic::Block<Header, UncheckedExtrinsic>;
+    /// Id of a block.
+    pub type BlockId = generic::BlockId<Block>;
+}
+
+impl_opaque_keys! {
+    /// What a validator signs with.
+    pub struct SessionKeys {
+        /// Blocks.
+        pub aura: Aura,
+        /// Finality.
+        pub grandpa: Grandpa,
+        /// Views, verdicts and batches: an Ethereum key.
+        pub ethereum: Settlement,
+    }
+}
+
+/// Version of the runtime.
+#[sp_version::runtime_version]
+pub const VERSION: RuntimeVersion = RuntimeVersion {
+    spec_name: Cow::Borrowed("gear-exe"),
+    impl_name: Cow::Borrowed("gear-exe"),
+    authoring_version: 1,
+    spec_version: 1,
+    impl_version: 1,
+    apis: apis::RUNTIME_API_VERSIONS,
+    transaction_version: 1,
+    system_version: 1,
+};
+
+#[frame_support::runtime]
+mod runtime {
+    use super::*;
+
+    #[runtime::runtime]
+    #[runtime::derive(
+        RuntimeCall,
+        RuntimeEvent,
+        RuntimeError,
+        RuntimeOrigin,
+        RuntimeFreezeReason,
+        RuntimeHoldReason,
+        RuntimeSlashReason,
+        RuntimeLockId,
+        RuntimeTask,
+        RuntimeViewFunction
+    )]
+    pub struct Runtime;
+
+    #[runtime::pallet_index(0)]
+    pub type System = frame_system;
+    #[runtime::pallet_index(1)]
+    pub type Slots = crate::slots;
+    #[runtime::pallet_index(2)]
+    pub type Timestamp = pallet_timestamp;
+    #[runtime::pallet_index(3)]
+    pub type Aura = pallet_aura;
+    #[runtime::pallet_index(4)]
+    pub type Authorship = pallet_authorship;
+    #[runtime::pallet_index(5)]
+    pub type Balances = pallet_balances;
+    #[runtime::pallet_index(6)]
+    pub type TransactionPayment = pallet_transaction_payment;
+    #[runtime::pallet_index(7)]
+    pub type Session = pallet_session;
+    #[runtime::pallet_index(8)]
+    pub type Grandpa = pallet_grandpa;
+    #[cfg(feature = "dev")]
+    #[runtime::pallet_index(9)]
+    pub type Sudo = pallet_sudo;
+    // Execution before Settlement: at the end of a block the anchor moves first, then the block may become a seal.
+    #[runtime::pallet_index(20)]
+    pub type Execution = pallet_execution;
+    #[runtime::pallet_index(21)]
+    pub type Settlement = pallet_settlement;
+}

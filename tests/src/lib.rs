@@ -1,0 +1,16 @@
+//! End to end, with real parts only: Anvil as Ethereum, `gear-exe` and `gear-exe-relayer` as processes, and ordinary
+//! wallets that know nothing but an Ethereum node.
+//!
+//! * [`network`]: a network for one test, which a test may kill in parts, cut from Ethereum, or reorganise.
+//! * [`wallet`]: what a user does.
+//! * [`process`]: processes that never outlive their test.
+//! * [`proxy`]: an Ethereum node that goes and comes back, or is exchanged for another.
+//! * [`modules`]: WASM that no validator should accept.
+//!
+//! The binary `gear-exe-demo` is the project's main job, told step by step.
+
+pub mod modules;
+pub mod network;
+pub mod process;
+pub mod proxy;
+pub mod wallet;
