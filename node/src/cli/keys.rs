@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn secrets_are_not_repeated() {
         let zero = "00".repeat(32);
-        for text in ["", "0x12", "secret", zero.as_str()] {
+        for text in ["", "0x12", "correct horse", zero.as_str()] {
             let error = parse_secret(text).unwrap_err().to_string();
             assert!(text.is_empty() || !error.contains(text));
         }
