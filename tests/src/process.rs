@@ -50,6 +50,8 @@ impl Process {
         let from = usize::try_from(out.metadata()?.len())?;
         let guard = Command::new("sh")
             .args(["-c", GUARD, "guard"])
+            // What a killed process leaves behind goes with the test.
+            .env("TMPDIR", folder)
             .arg(&pid_file)
             .arg(binary)
             .args(arguments)
