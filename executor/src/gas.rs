@@ -39,6 +39,10 @@ const CALLBACK_WEIGHT: u64 = 14;
 const MESSAGE_BYTES: u64 = 288;
 /// Bytes of a claim.
 const CLAIM_BYTES: u64 = 96;
+/// How many messages the frame of a program's transition stands for.
+const FRAME_WEIGHT: u64 = 2;
+/// Bytes of such a frame.
+const FRAME_BYTES: u64 = 384;
 
 impl Outward {
     /// A message or reply with a payload of this length.
@@ -55,6 +59,35 @@ impl Outward {
             messages: 1,
             bytes: CLAIM_BYTES,
         }
+    }
+
+    /// A program that changes.
+    pub(crate) fn frame() -> Self {
+        Self {
+            messages: FRAME_WEIGHT,
+            bytes: FRAME_BYTES,
+        }
+    }
+
+    pub(crate) fn times(self, count: u64) -> Self {
+        Self {
+            messages: self.messages.saturating_mul(count),
+            bytes: self.bytes.saturating_mul(count),
+        }
+    }
+
+    /// What a program pays for it, in wVARA base units.
+    pub(crate) fn price(
+        self,
+        parameters: &gear_exe_primitives::round::ExecutionParameters,
+    ) -> u128 {
+        let by_message = parameters
+            .value_per_settled_message
+            .saturating_mul(self.messages.into());
+        let by_byte = parameters
+            .value_per_settled_byte
+            .saturating_mul(self.bytes.into());
+        by_message.saturating_add(by_byte)
     }
 
     pub(crate) fn plus(self, other: Self) -> Self {

@@ -3,7 +3,9 @@
 use crate::{
     Executor, QueryError, RoundError, StoreError,
     round::{Round, Scope, events::Incoming},
-    state::{DispatchKind, FullProgramState, Mailbox, MessageType, ProgramState, store::Content},
+    state::{
+        Answer, DispatchKind, FullProgramState, Mailbox, MessageType, ProgramState, store::Content,
+    },
 };
 use gear_exe_primitives::{
     ActorId, CodeId, H160, H256, MessageId,
@@ -115,7 +117,7 @@ impl Executor {
             source: query.source.into(),
             payload: query.payload.clone(),
             value: query.value,
-            call: false,
+            answer: Answer::default(),
             message_type: MessageType::Canonical,
         };
         round.enqueue(query.program, DispatchKind::Handle, incoming)?;

@@ -289,3 +289,40 @@ fn queries_need_no_executable_balance() {
     assert_eq!(outcome.starved, [ping]);
     assert_eq!(world.query(ping, b"PING").unwrap().payload, b"PONG");
 }
+
+#[test]
+fn a_native_message_may_want_no_more_than_its_receipt() {
+    let mut world = World::new();
+    let ping = world.program(PING, b"");
+    let silent = world.native(ping, BOB, b"PING");
+    world.natives[0].receipt_only = true;
+    let told = world.native(ping, BOB, b"PING");
+    let outcome = world.run();
+    for id in [silent, told] {
+        assert_eq!(world.code(id), ReplyCode::SUCCESS_MANUAL);
+        let reply = outcome
+            .replies
+            .iter()
+            .find(|reply| reply.message_id == id)
+            .unwrap();
+        assert_eq!(reply.payload, b"PONG");
+        assert_eq!(keccak256([&reply.payload]), world.receipt(id).payload_hash);
+    }
+    assert_eq!(world.reply_to(told).payload, b"PONG");
+    let to_ethereum = outcome.transitions[0].messages.len();
+    assert_eq!(to_ethereum, 1, "one of them costs nothing there");
+}
+
+#[test]
+fn value_in_the_reply_to_a_native_message_goes_through_the_mirror() {
+    let mut world = World::new();
+    let create = call("create(bool,uint32)", &[NO_CALL, word(0)]);
+    let counter = world.program(COUNTER, &create);
+    world.send(counter, BOB, &call("counterDeposit(bool)", &[NO_CALL]), 100);
+    world.run();
+    let withdraw = call("counterWithdraw(bool,uint128)", &[NO_CALL, word(30)]);
+    let id = world.native(counter, BOB, &withdraw);
+    world.natives[0].receipt_only = true;
+    world.run();
+    assert_eq!(world.reply_to(id).value, 30);
+}

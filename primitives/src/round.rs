@@ -76,10 +76,15 @@ pub struct ExecutionParameters {
     pub mailbox_validity: u32,
     /// Longest wait that a message may ask for, in Ethereum blocks.
     pub max_wait: u32,
-    /// Messages to Ethereum addresses that one round may produce.
+    /// Messages to Ethereum addresses that one round may produce. A program that changes counts as two.
     pub max_round_messages: u32,
     /// Bytes of such messages that one round may produce.
     pub max_round_bytes: u32,
+    /// What a program pays for each message of its own that goes to Ethereum, in wVARA base units. A change of its state
+    /// counts as two messages, a call-back as fourteen: that is what they cost there.
+    pub value_per_settled_message: u128,
+    /// What a program pays for each byte of its part of a batch, in wVARA base units.
+    pub value_per_settled_byte: u128,
 }
 
 impl Default for ExecutionParameters {
@@ -98,6 +103,8 @@ impl Default for ExecutionParameters {
             // At 40,000 gas each, half of what a batch may cost.
             max_round_messages: 150,
             max_round_bytes: 48 << 10,
+            value_per_settled_message: 1_000_000_000,
+            value_per_settled_byte: 1_000_000,
         }
     }
 }
@@ -116,6 +123,19 @@ pub struct NativeMessage {
     pub payload: Vec<u8>,
     /// In wei, from the sender's deposit.
     pub value: u128,
+    /// Its reply is told by its receipt alone, and costs nothing on Ethereum. Without it the reply also becomes an event
+    /// of the Mirror, as clients of the first formats expect.
+    pub receipt_only: bool,
+}
+
+/// The reply to a native message, which its receipt names by hash.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct NativeReply {
+    /// The message that is replied to.
+    pub message_id: MessageId,
+    /// What the reply says.
+    pub payload: Vec<u8>,
 }
 
 /// Everything that the outcome of a round depends on, besides the state it starts from.
@@ -144,6 +164,8 @@ pub struct RoundOutcome {
     pub state_root: H256,
     /// What happened to each message that ended in this round, in execution order.
     pub receipts: Vec<Receipt>,
+    /// Replies to native messages, in execution order. The root covers them by their hashes in the receipts.
+    pub replies: Vec<NativeReply>,
     /// Changes of programs, ordered by actor id.
     pub transitions: Vec<StateTransition>,
     /// Gas burned.

@@ -1,12 +1,13 @@
 //! What comes in: events of Router and Mirrors, and native messages. Their value is in the program's custody.
 
-use super::{Round, Work};
+use super::{Round, Work, budget::Most};
 use crate::{
     RoundError,
+    gas::Outward,
     state::{
-        Dispatch, DispatchKind, MessageDetails, MessageType,
+        Answer, Dispatch, DispatchKind, MessageDetails, MessageType,
         account::{Account, Life, put_payload},
-        root::{Outgoing, Task},
+        root::{Held, Outgoing, Task},
     },
 };
 use gear_exe_primitives::{
@@ -14,7 +15,7 @@ use gear_exe_primitives::{
     ethereum::{EthereumEvent, MirrorEvent, RouterEvent},
     hashing::keccak256,
     message::{Receipt, ReplyCode, ReplyDetails},
-    round::NativeMessage,
+    round::{NativeMessage, NativeReply},
     transition::ValueClaim,
 };
 use primitive_types::{H160, H256};
@@ -26,8 +27,7 @@ pub(crate) struct Incoming {
     pub(crate) source: ActorId,
     pub(crate) payload: Vec<u8>,
     pub(crate) value: u128,
-    /// Its reply calls the source back.
-    pub(crate) call: bool,
+    pub(crate) answer: Answer,
     pub(crate) message_type: MessageType,
 }
 
@@ -40,6 +40,7 @@ impl Round<'_> {
             EthereumEvent::Router(RouterEvent::ProgramCreated { actor_id, code_id }) => {
                 if !self.find(*actor_id)? {
                     self.absent.remove(actor_id);
+                    self.budget.touch(*actor_id);
                     let account = Account::new(*code_id);
                     self.programs
                         .insert(*actor_id, Work::new(account, *actor_id, H256::zero()));
@@ -84,7 +85,11 @@ impl Round<'_> {
                     source: (*source).into(),
                     payload: payload.clone(),
                     value: *value,
-                    call: *call_reply,
+                    answer: if *call_reply {
+                        Answer::Call
+                    } else {
+                        Answer::Event
+                    },
                     message_type: MessageType::Canonical,
                 };
                 self.enqueue(actor, kind, incoming)
@@ -146,6 +151,10 @@ impl Round<'_> {
                 gas_burned: 0,
                 round: self.scope.block.number,
             });
+            self.replies.push(NativeReply {
+                message_id: native.id,
+                payload: Vec::new(),
+            });
             return Ok(());
         }
         let incoming = Incoming {
@@ -153,7 +162,11 @@ impl Round<'_> {
             source: native.source.into(),
             payload: native.payload.clone(),
             value: 0,
-            call: false,
+            answer: if native.receipt_only {
+                Answer::Receipt
+            } else {
+                Answer::Event
+            },
             message_type: MessageType::Injected,
         };
         self.enqueue(native.destination, DispatchKind::Handle, incoming)
@@ -170,7 +183,7 @@ impl Round<'_> {
             source,
             payload,
             value,
-            call,
+            answer,
             message_type,
         } = incoming;
         tracing::debug!(message = %id, program = %actor, %source, ?kind, value, bytes = payload.len(), "message queued");
@@ -185,7 +198,7 @@ impl Round<'_> {
                 details: None,
                 context: None,
                 message_type,
-                call,
+                answer,
             });
         }
         Ok(())
@@ -212,7 +225,7 @@ impl Round<'_> {
                 details: Some(MessageDetails::Reply(details)),
                 context: None,
                 message_type: MessageType::Canonical,
-                call: false,
+                answer: Answer::default(),
             });
         }
         Ok(())
@@ -285,6 +298,10 @@ impl Round<'_> {
             };
             if heir == owner || !self.find(heir)? {
                 break;
+            }
+            if !self.admits(Most::Whole, Outward::default(), &[owner, heir]) {
+                self.hold(owner, Held::Value { heir, value });
+                return Ok(());
             }
             self.transfer(owner, heir, value)?;
             owner = heir;

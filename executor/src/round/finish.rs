@@ -1,9 +1,21 @@
-//! The outcome of a round: states stored, the new root, transitions and receipts.
+//! The outcome of a round: states stored, the new root, transitions and receipts. Here each program pays for its part of
+//! the batch.
 
 use super::Round;
-use crate::{RoundError, state::ProgramRecord};
-use gear_exe_primitives::round::RoundOutcome;
+use crate::{RoundError, gas::Outward, state::ProgramRecord};
+use codec::Encode;
+use gear_exe_primitives::{hashing::blake2b256, round::RoundOutcome, transition::StateTransition};
 use std::collections::BTreeMap;
+
+/// What a transition comes to on Ethereum.
+fn settlement(change: &StateTransition) -> Outward {
+    let messages = change
+        .messages
+        .iter()
+        .map(|message| Outward::message(message.payload.len(), message.call));
+    let claims = Outward::claim().times(change.value_claims.len() as u64);
+    messages.fold(Outward::frame().plus(claims), Outward::plus)
+}
 
 impl Round<'_> {
     pub(super) fn finish(mut self, work_left: bool) -> Result<RoundOutcome, RoundError> {
@@ -20,9 +32,9 @@ impl Round<'_> {
             } else {
                 self.ledger.busy.remove(&actor);
             }
-            let state_hash = work.account.store(self.scope.content);
+            let mut state = work.account.store(self.scope.content);
             let mut change = work.change;
-            let quiet = state_hash == work.before
+            let quiet = blake2b256([state.encode()]) == work.before
                 && change.inheritor.is_none()
                 && change.value_to_receive == 0
                 && change.net_transfer == 0
@@ -31,12 +43,16 @@ impl Round<'_> {
             if quiet {
                 continue;
             }
+            // Who cannot pay for it all pays what there is: what is due to Ethereum must not wait for a top-up, and a
+            // program without balance does nothing of its own.
+            let price = settlement(&change).price(self.scope.parameters);
+            state.executable_balance = state.executable_balance.saturating_sub(price);
             let record = ProgramRecord {
                 code_id: work.account.code_id,
-                state_hash,
+                state_hash: self.scope.content.put(&state),
             };
+            change.new_state_hash = record.state_hash;
             records.insert(actor, record);
-            change.new_state_hash = state_hash;
             transitions.push(change);
         }
         self.ledger.starved_price = self.scope.parameters.value_per_gas;
@@ -46,6 +62,7 @@ impl Round<'_> {
         Ok(RoundOutcome {
             state_root,
             receipts: self.receipts,
+            replies: self.replies,
             transitions,
             gas_burned: self.gas_burned,
             work_left,

@@ -1,26 +1,28 @@
 //! A round: what the executor does for one block of the chain.
 //!
-//! Order: for each Ethereum block its [`events`], then the [`tasks`] due at its height; native messages; then the queues
-//! in [`waves`] until they are empty or the round's gas is spent; [`finish`] makes the outcome. In a wave every runnable
+//! Order: what earlier rounds left over; for each Ethereum block its [`events`], then the [`tasks`] due at its height;
+//! native messages ([`intake`]); then the queues in [`waves`] until they are empty, the round's gas is spent, or its
+//! [`budget`] for Ethereum; [`finish`] makes the outcome. In a wave every runnable
 //! program runs its [`queue`] for a share of the gas that was fixed before; what it does to others is applied by
 //! [`route`] when the wave ends, in the order of (program, sending). So threads cannot change the result.
 //!
 //! A program's ETH is in two places: what it owns in its Mirror, what is on its way in the Router's custody for it. A
 //! [`Work`] keeps the account of both; what moves between them becomes the program's transition.
 
+mod budget;
 pub(crate) mod events;
 mod finish;
+mod intake;
 mod queue;
 mod route;
 mod tasks;
 mod waves;
 
-use route::Most;
+use budget::{Budget, Most};
 
 use crate::{
     RoundError, StoreError,
     code::Codes,
-    gas::Outward,
     state::{
         account::{Account, Life},
         root::{Ledger, Root},
@@ -32,7 +34,7 @@ use gear_exe_primitives::{
     ActorId, MessageId,
     ethereum::EthereumHeader,
     message::{OutgoingMessage, Receipt, ReplyCode},
-    round::{ChainBlock, ExecutionParameters, RoundInput, RoundOutcome},
+    round::{ChainBlock, ExecutionParameters, NativeReply, RoundInput, RoundOutcome},
     transition::StateTransition,
 };
 use parking_lot::RwLock;
@@ -146,10 +148,8 @@ pub(crate) struct Round<'a> {
     programs: BTreeMap<ActorId, Work>,
     absent: BTreeSet<ActorId>,
     receipts: Vec<Receipt>,
-    /// What has gone to Ethereum.
-    outward: Outward,
-    /// Programs that ran.
-    ran: BTreeSet<ActorId>,
+    replies: Vec<NativeReply>,
+    budget: Budget,
     gas_burned: u64,
     answer: Option<Answer>,
 }
@@ -167,15 +167,7 @@ pub(crate) fn execute(
     }
     let mut round = Round::new(scope, base)?;
     round.drain(Most::Half)?;
-    for block in &input.ethereum {
-        for event in &block.events {
-            round.event(event)?;
-        }
-        round.tasks(u32::try_from(block.header.number).unwrap_or(u32::MAX))?;
-    }
-    for native in &input.native {
-        round.native(native)?;
-    }
+    round.intake(input)?;
     let work_left = round.waves(input.parameters.round_gas_limit)?;
     round.finish(work_left)
 }
@@ -210,8 +202,8 @@ impl<'a> Round<'a> {
             programs: BTreeMap::new(),
             absent: BTreeSet::new(),
             receipts: Vec::new(),
-            outward: Outward::default(),
-            ran: BTreeSet::new(),
+            replies: Vec::new(),
+            budget: Budget::default(),
             gas_burned: 0,
             answer: None,
         })
@@ -268,14 +260,20 @@ impl<'a> Round<'a> {
         Ok(true)
     }
 
+    /// Loads a program to change it.
     fn work(&mut self, actor: ActorId) -> Result<Option<&mut Work>, RoundError> {
-        self.find(actor)?;
+        if self.find(actor)? {
+            self.budget.touch(actor);
+        }
         Ok(self.programs.get_mut(&actor))
     }
 
     /// Custody goes from one program to another.
     fn transfer(&mut self, from: ActorId, to: ActorId, value: u128) -> Result<(), RoundError> {
         let moved = signed(value)?;
+        if moved == 0 {
+            return Ok(());
+        }
         if let Some(work) = self.work(from)? {
             let rest = work.change.net_transfer.checked_sub(moved);
             work.change.net_transfer = rest.ok_or(RoundError::Overflow)?;

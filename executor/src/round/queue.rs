@@ -12,7 +12,7 @@ use crate::{
     gas,
     run::{Ended, RunInput, RunOutput, Sent, run},
     state::{
-        ContextStore, Dispatch, DispatchKind, Expiring, MessageDetails,
+        Answer, ContextStore, Dispatch, DispatchKind, Expiring, MessageDetails, MessageType,
         account::{Life, get_payload},
         root::Task,
     },
@@ -38,7 +38,8 @@ pub(super) enum Effect {
         code: ReplyCode,
         payload: Vec<u8>,
         value: u128,
-        call: bool,
+        answer: Answer,
+        native: bool,
     },
     /// The value is in the program's custody and becomes its own.
     Keep {
@@ -342,7 +343,8 @@ impl Queue<'_> {
                 code,
                 payload,
                 value,
-                call: dispatch.call,
+                answer: dispatch.answer,
+                native: dispatch.message_type == MessageType::Injected,
             });
         }
         Ok(())
@@ -396,7 +398,8 @@ impl Queue<'_> {
             code,
             payload,
             value,
-            call: dispatch.call,
+            answer: dispatch.answer,
+            native: dispatch.message_type == MessageType::Injected,
         });
         Ok(())
     }

@@ -1,31 +1,23 @@
 //! Where things go: to programs at once, to Ethereum through a queue that lets each round take as much as it may.
 
-use super::{Answer, Round, events::Incoming, queue::Effect};
+use super::{Round, budget::Most, events::Incoming, queue::Effect};
 use crate::{
     RoundError,
     gas::Outward,
     run::Sent,
     state::{
-        Dispatch, DispatchKind, Expiring, MailboxMessage, MessageType,
+        Answer, Dispatch, DispatchKind, Expiring, MailboxMessage, MessageType,
         account::put_payload,
-        root::{Outgoing, Task},
+        root::{Backlog, Held, Ledger, Outgoing, Task},
     },
     syscalls::is_event_destination,
 };
 use gear_exe_primitives::{
     ActorId, MessageId,
     message::{OutgoingMessage, ReplyCode, ReplyDetails},
-    round::ExecutionParameters,
+    round::NativeReply,
 };
 use std::{collections::btree_map::Entry, sync::atomic::Ordering::Relaxed};
-
-/// How much of a round's room for Ethereum may be taken.
-#[derive(Clone, Copy)]
-pub(super) enum Most {
-    /// What earlier rounds left over gets half, so that it does not keep others from running.
-    Half,
-    Whole,
-}
 
 impl Round<'_> {
     pub(super) fn route(&mut self, actor: ActorId, effect: Effect) -> Result<(), RoundError> {
@@ -47,8 +39,7 @@ impl Round<'_> {
                 if let Some(work) = self.work(actor)? {
                     work.move_to_custody(value)?;
                 }
-                self.transfer(actor, heir, value)?;
-                self.give(heir, value)
+                self.to_program(actor, Held::Value { heir, value })
             }
             Effect::Reply {
                 to,
@@ -56,10 +47,11 @@ impl Round<'_> {
                 code,
                 payload,
                 value,
-                call,
+                answer,
+                native,
             } => {
                 if self.scope.query == Some(to) {
-                    self.answer = Some(Answer {
+                    self.answer = Some(super::Answer {
                         code,
                         payload,
                         value,
@@ -68,8 +60,22 @@ impl Round<'_> {
                 }
                 let details = ReplyDetails { to, code };
                 if self.find(source)? {
-                    self.transfer(actor, source, value)?;
-                    return self.enqueue_reply(source, actor, details, payload, value);
+                    let reply = Held::Reply {
+                        destination: source,
+                        details,
+                        payload,
+                        value,
+                    };
+                    return self.to_program(actor, reply);
+                }
+                if native {
+                    self.replies.push(NativeReply {
+                        message_id: to,
+                        payload: payload.clone(),
+                    });
+                    if answer == Answer::Receipt && value == 0 {
+                        return Ok(());
+                    }
                 }
                 let message = OutgoingMessage {
                     id: MessageId::reply(to),
@@ -77,7 +83,7 @@ impl Round<'_> {
                     payload,
                     value,
                     reply_details: Some(details),
-                    call,
+                    call: answer == Answer::Call,
                 };
                 self.outgoing(actor, Outgoing::Reply(message));
                 Ok(())
@@ -106,31 +112,25 @@ impl Round<'_> {
             return self.enqueue_reply(actor, destination, details, Vec::new(), value);
         }
         if program {
-            self.transfer(actor, destination, value)?;
-        }
-        if delay > 0 {
-            return self.stash(
-                actor,
-                program,
-                Sent {
-                    id,
-                    destination,
-                    payload,
-                    value,
-                    delay,
-                },
-            );
-        }
-        if program {
-            let incoming = Incoming {
+            let message = Held::Message {
                 id,
-                source: actor,
+                destination,
                 payload,
                 value,
-                call: false,
-                message_type: MessageType::Canonical,
+                delay,
             };
-            return self.enqueue(destination, DispatchKind::Handle, incoming);
+            return self.to_program(actor, message);
+        }
+        if delay > 0 {
+            let stashed = Stashed {
+                id,
+                source: actor,
+                user: Some(destination),
+                payload,
+                value,
+                delay,
+            };
+            return self.stash(actor, stashed);
         }
         let message = OutgoingMessage {
             id,
@@ -144,33 +144,100 @@ impl Round<'_> {
         Ok(())
     }
 
+    /// Sends to a program, if the round has room for it and nothing of this sender waits before it.
+    fn to_program(&mut self, actor: ActorId, held: Held) -> Result<(), RoundError> {
+        let both = [actor, held.destination()];
+        if self.ledger.held.contains_key(&actor)
+            || !self.admits(Most::Whole, Outward::default(), &both)
+        {
+            self.hold(actor, held);
+            return Ok(());
+        }
+        self.deliver(actor, held)
+    }
+
+    /// Keeps something for a later round.
+    pub(super) fn hold(&mut self, actor: ActorId, held: Held) {
+        tracing::debug!(program = %actor, to = %held.destination(), "a message waits for a later round: this one is full");
+        self.ledger.held.entry(actor).or_default().push_back(held);
+    }
+
+    /// Takes what a program sends to another one there. Its value leaves the sender's custody.
+    fn deliver(&mut self, actor: ActorId, held: Held) -> Result<(), RoundError> {
+        match held {
+            Held::Message {
+                id,
+                destination,
+                payload,
+                value,
+                delay,
+            } => {
+                self.transfer(actor, destination, value)?;
+                if delay > 0 {
+                    let stashed = Stashed {
+                        id,
+                        source: actor,
+                        user: None,
+                        payload,
+                        value,
+                        delay,
+                    };
+                    return self.stash(destination, stashed);
+                }
+                let incoming = Incoming {
+                    id,
+                    source: actor,
+                    payload,
+                    value,
+                    answer: Answer::default(),
+                    message_type: MessageType::Canonical,
+                };
+                self.enqueue(destination, DispatchKind::Handle, incoming)
+            }
+            Held::Reply {
+                destination,
+                details,
+                payload,
+                value,
+            } => {
+                self.transfer(actor, destination, value)?;
+                self.enqueue_reply(destination, actor, details, payload, value)
+            }
+            Held::Value { heir, value } => {
+                self.transfer(actor, heir, value)?;
+                self.give(heir, value)
+            }
+        }
+    }
+
     /// Keeps a delayed message with its destination, or with its sender if that is a user.
-    fn stash(&mut self, actor: ActorId, program: bool, sent: Sent) -> Result<(), RoundError> {
-        let (holder, user) = if program {
-            (sent.destination, None)
-        } else {
-            (actor, Some(sent.destination))
-        };
-        let expiry = self.scope.height().saturating_add(sent.delay);
-        tracing::debug!(message = %sent.id, program = %holder, until = expiry, "message delayed");
+    fn stash(&mut self, holder: ActorId, stashed: Stashed) -> Result<(), RoundError> {
+        let Stashed {
+            id,
+            source,
+            user,
+            payload,
+            value,
+            delay,
+        } = stashed;
+        let expiry = self.scope.height().saturating_add(delay);
+        tracing::debug!(message = %id, program = %holder, until = expiry, "message delayed");
         let dispatch = Dispatch {
-            id: sent.id,
+            id,
             kind: DispatchKind::Handle,
-            source: actor,
-            payload: put_payload(self.scope.content, sent.payload),
-            value: sent.value,
+            source,
+            payload: put_payload(self.scope.content, payload),
+            value,
             details: None,
             context: None,
             message_type: MessageType::Canonical,
-            call: false,
+            answer: Answer::default(),
         };
         if let Some(work) = self.work(holder)? {
             let value = (dispatch, user);
-            work.account
-                .stash
-                .insert(sent.id, Expiring { value, expiry });
+            work.account.stash.insert(id, Expiring { value, expiry });
         }
-        self.schedule(expiry, Task::Unstash(holder, sent.id));
+        self.schedule(expiry, Task::Unstash(holder, id));
         Ok(())
     }
 
@@ -183,65 +250,117 @@ impl Round<'_> {
             .push_back(outgoing);
     }
 
-    /// Hands over what waits for Ethereum, as far as `most` of a round's limits allow: one of each program in turn, each
-    /// program's own in order. The first of a round always goes: nothing can block the others for ever.
+    /// Whether a program has more to send than rounds could take so far. Then it waits until that is gone.
+    pub(super) fn has_backlog(&self, actor: &ActorId) -> bool {
+        self.ledger.outgoing.contains_key(actor) || self.ledger.held.contains_key(actor)
+    }
+
+    /// Whether something that programs sent waits for a later round.
+    pub(super) fn is_full(&self) -> bool {
+        !self.ledger.outgoing.is_empty() || !self.ledger.held.is_empty()
+    }
+
+    /// Hands over what waits for Ethereum and for programs, as far as `most` of the round's budget allows: one of each
+    /// program in turn, each program's own in order.
     pub(super) fn drain(&mut self, most: Most) -> Result<(), RoundError> {
-        let limits = match most {
-            Most::Whole => *self.scope.parameters,
-            Most::Half => ExecutionParameters {
-                max_round_messages: self.scope.parameters.max_round_messages / 2,
-                max_round_bytes: self.scope.parameters.max_round_bytes / 2,
-                ..*self.scope.parameters
-            },
-        };
-        while !self.ledger.outgoing.is_empty() {
-            let mut actors: Vec<ActorId> = self.ledger.outgoing.keys().copied().collect();
-            // Who comes first turns with the block.
-            let turn = self.scope.block.number % actors.len() as u64;
-            actors.rotate_left(turn as usize);
-            for actor in actors {
-                if !self.drain_one(actor, &limits)? {
-                    return Ok(());
-                }
-            }
+        // Neither kind can keep the other out for ever.
+        let programs_first = self.scope.block.number.is_multiple_of(2);
+        if programs_first {
+            self.drain_all_held(most)?;
+        }
+        while self.drain_in_turn(
+            most,
+            |ledger| ledger.outgoing.keys().copied().collect(),
+            Self::drain_outgoing,
+        )? {}
+        if !programs_first {
+            self.drain_all_held(most)?;
         }
         Ok(())
     }
 
-    /// Hands over the next thing that a program has to send. False if the round has no room for it.
-    fn drain_one(
+    fn drain_all_held(&mut self, most: Most) -> Result<(), RoundError> {
+        while self.drain_in_turn(
+            most,
+            |ledger| ledger.held.keys().copied().collect(),
+            Self::drain_held,
+        )? {}
+        Ok(())
+    }
+
+    /// One of each program. False if there is nothing left or no room.
+    fn drain_in_turn(
         &mut self,
-        actor: ActorId,
-        limits: &ExecutionParameters,
+        most: Most,
+        actors: fn(&Ledger) -> Vec<ActorId>,
+        one: fn(&mut Self, ActorId, Most) -> Result<bool, RoundError>,
     ) -> Result<bool, RoundError> {
-        let Entry::Occupied(mut entry) = self.ledger.outgoing.entry(actor) else {
+        let mut actors = actors(&self.ledger);
+        if actors.is_empty() {
+            return Ok(false);
+        }
+        // Who comes first turns with the block.
+        let turn = self.scope.block.number % actors.len() as u64;
+        actors.rotate_left(turn as usize);
+        for actor in actors {
+            if !one(self, actor, most)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Hands over the next thing that a program has for Ethereum. False if the round has no room for it.
+    fn drain_outgoing(&mut self, actor: ActorId, most: Most) -> Result<bool, RoundError> {
+        let Some(next) = self
+            .ledger
+            .outgoing
+            .get(&actor)
+            .and_then(|backlog| backlog.front())
+        else {
+            self.ledger.outgoing.remove(&actor);
             return Ok(true);
         };
-        let Some(next) = entry.get_mut().pop_front() else {
-            entry.remove();
-            return Ok(true);
-        };
-        let size = match &next {
+        let size = match next {
             Outgoing::Reply(message) | Outgoing::Mail(_, message) => {
                 Outward::message(message.payload.len(), message.call)
             }
             Outgoing::Claim(_) => Outward::claim(),
         };
-        let all = self.outward.plus(size);
-        let first = self.outward == Outward::default();
-        if self.scope.query.is_none() && !first && !all.fits(limits) {
-            entry.get_mut().push_front(next);
+        // The first of a round always goes: nothing can block the others for ever.
+        if !self.budget.is_first_message() && !self.admits(most, size, &[actor]) {
             return Ok(false);
         }
-        if entry.get().is_empty() {
-            entry.remove();
-        }
-        self.outward = all;
+        let Some(next) = pop(&mut self.ledger.outgoing, actor) else {
+            return Ok(true);
+        };
+        self.budget.send(size);
         if self.scope.query.is_none() {
             let stats = self.scope.stats;
             stats.messages_to_ethereum.fetch_add(1, Relaxed);
         }
         self.hand_over(actor, next)?;
+        Ok(true)
+    }
+
+    /// Delivers the next thing that a program has for another one. False if the round has no room for it.
+    fn drain_held(&mut self, actor: ActorId, most: Most) -> Result<bool, RoundError> {
+        let Some(destination) = self
+            .ledger
+            .held
+            .get(&actor)
+            .and_then(|backlog| backlog.front())
+            .map(Held::destination)
+        else {
+            self.ledger.held.remove(&actor);
+            return Ok(true);
+        };
+        if !self.admits(most, Outward::default(), &[actor, destination]) {
+            return Ok(false);
+        }
+        if let Some(next) = pop(&mut self.ledger.held, actor) {
+            self.deliver(actor, next)?;
+        }
         Ok(true)
     }
 
@@ -303,4 +422,27 @@ impl Round<'_> {
         self.schedule(expiry, Task::Mailbox(actor, user, id));
         Ok(())
     }
+}
+
+/// A delayed message.
+struct Stashed {
+    id: MessageId,
+    source: ActorId,
+    /// Set if it goes to a user.
+    user: Option<ActorId>,
+    payload: Vec<u8>,
+    value: u128,
+    delay: u32,
+}
+
+/// Takes the first thing out of a program's backlog.
+fn pop<T>(backlog: &mut Backlog<T>, actor: ActorId) -> Option<T> {
+    let Entry::Occupied(mut entry) = backlog.entry(actor) else {
+        return None;
+    };
+    let next = entry.get_mut().pop_front();
+    if entry.get().is_empty() {
+        entry.remove();
+    }
+    next
 }

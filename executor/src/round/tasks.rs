@@ -1,4 +1,5 @@
-//! What is due at an Ethereum block: waits that end, delayed messages, mailboxes that expire.
+//! What is due at an Ethereum block: waits that end, delayed messages, mailboxes that expire. What a round has no room for
+//! stays in the schedule.
 
 use super::Round;
 use crate::{
@@ -24,19 +25,23 @@ impl Round<'_> {
         }
     }
 
-    /// Does what is due up to `height`.
+    /// Does what is due up to `height`, as far as the round has room.
     pub(super) fn tasks(&mut self, height: u32) -> Result<(), RoundError> {
-        while let Some(entry) = self
-            .ledger
-            .schedule
-            .first_entry()
-            .filter(|entry| *entry.key() <= height)
-        {
-            for task in entry.remove() {
-                self.task(task)?;
+        while let Some((due, task)) = self.due(height) {
+            if !self.takes_in(task.program()) {
+                break;
             }
+            self.unschedule(due, task);
+            self.task(task)?;
         }
         Ok(())
+    }
+
+    /// The first task that is due at `height`, with the height at which it was.
+    pub(super) fn due(&self, height: u32) -> Option<(u32, Task)> {
+        let (due, tasks) = self.ledger.schedule.first_key_value()?;
+        let task = tasks.first()?;
+        (*due <= height).then_some((*due, *task))
     }
 
     fn task(&mut self, task: Task) -> Result<(), RoundError> {

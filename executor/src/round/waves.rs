@@ -2,8 +2,8 @@
 
 use super::{
     Directory, Round,
+    budget::Most,
     queue::{self, Effect},
-    route::Most,
 };
 use crate::RoundError;
 use gear_exe_primitives::ActorId;
@@ -44,14 +44,14 @@ impl Round<'_> {
                 if done && self.answer.is_none() && !self.runnable().is_empty() {
                     continue;
                 }
-                return Ok(!done || !self.ledger.outgoing.is_empty());
+                return Ok(!done || self.is_full() || self.is_behind());
             }
             runnable.truncate(usize::try_from(places).unwrap_or(usize::MAX));
             let count = runnable.len() as u64;
             let share = (remaining - whole.saturating_mul(count).min(remaining)) / count;
             self.wave(&directory, runnable, share)?;
             self.drain(Most::Whole)?;
-            full = !self.ledger.outgoing.is_empty();
+            full = self.is_full();
         }
     }
 
@@ -75,7 +75,7 @@ impl Round<'_> {
             .filter(|(_, work)| !work.starved && !work.account.queue.is_empty())
             .map(|(actor, _)| *actor)
             // Who has more to send than a round takes waits until it is gone.
-            .filter(|actor| !self.ledger.outgoing.contains_key(actor))
+            .filter(|actor| !self.has_backlog(actor))
             .collect();
         if !runnable.is_empty() {
             let turn = self.scope.block.number % runnable.len() as u64;
@@ -83,30 +83,6 @@ impl Round<'_> {
         }
         runnable.sort_by_key(|actor| self.programs.get(actor).map_or(0, |work| work.waves));
         runnable
-    }
-
-    /// How many of `runnable` may run: a program that changes takes room in a batch as well.
-    fn room_for_programs(&self, runnable: &[ActorId]) -> u64 {
-        /// Messages for which the frame of a program's transition stands.
-        const FRAME_WEIGHT: u64 = 2;
-        if self.scope.query.is_some() {
-            return u64::MAX;
-        }
-        let used = self.outward.messages + FRAME_WEIGHT * self.ran.len() as u64;
-        let limit = u64::from(self.scope.parameters.max_round_messages);
-        let room = limit.saturating_sub(used) / FRAME_WEIGHT;
-        if room == 0 && self.ran.is_empty() && self.outward.messages == 0 {
-            return 1;
-        }
-        let mut new = 0;
-        let fit = runnable
-            .iter()
-            .take_while(|actor| {
-                new += u64::from(!self.ran.contains(actor));
-                new <= room
-            })
-            .count();
-        fit as u64
     }
 
     fn wave(
@@ -119,7 +95,7 @@ impl Round<'_> {
         let mut jobs = Vec::new();
         for actor in actors {
             if let Some(mut work) = self.programs.remove(&actor) {
-                self.ran.insert(actor);
+                self.budget.touch(actor);
                 work.waves += 1;
                 let id = work.account.code_id;
                 let code = self.scope.codes.get(id)?;

@@ -91,7 +91,8 @@ impl Account {
         })
     }
 
-    pub(crate) fn store(&self, content: &Content) -> H256 {
+    /// Stores everything but the state itself.
+    pub(crate) fn store(&self, content: &Content) -> ProgramState {
         let program = match &self.life {
             Life::Exited(inheritor) => Program::Exited(*inheritor),
             Life::Terminated(origin) => Program::Terminated(*origin),
@@ -127,7 +128,7 @@ impl Account {
             .filter(|(_, box_)| !box_.is_empty())
             .map(|(user, box_)| (*user, content.put(box_)))
             .collect();
-        content.put(&ProgramState {
+        ProgramState {
             program,
             canonical_queue: QueueRef {
                 hash: put_unless(content, self.queue.is_empty(), &self.queue),
@@ -140,7 +141,7 @@ impl Account {
             balance: self.balance,
             executable_balance: self.executable_balance,
             required_gas: self.required_gas,
-        })
+        }
     }
 }
 

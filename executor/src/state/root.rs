@@ -1,10 +1,16 @@
 //! What a state root names: a Merkle tree of two levels over all programs, the schedule of tasks, who has messages, and
-//! what still has to go to Ethereum.
+//! what waits for room in a round.
 
 use super::{ProgramRecord, store::Content};
 use crate::StoreError;
 use codec::{Decode, Encode};
-use gear_exe_primitives::{ActorId, MessageId, message::OutgoingMessage, transition::ValueClaim};
+use gear_exe_primitives::{
+    ActorId, MessageId,
+    ethereum::EthereumEvent,
+    message::{OutgoingMessage, ReplyDetails},
+    round::NativeMessage,
+    transition::ValueClaim,
+};
 use primitive_types::H256;
 use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry};
 
@@ -19,6 +25,15 @@ pub(crate) enum Task {
     Mailbox(ActorId, ActorId, MessageId),
 }
 
+impl Task {
+    /// The program that it changes.
+    pub(crate) fn program(&self) -> ActorId {
+        match self {
+            Self::Wake(actor, _) | Self::Unstash(actor, _) | Self::Mailbox(actor, _, _) => *actor,
+        }
+    }
+}
+
 /// Something that goes to Ethereum as soon as a round has room for it. Its value is in the program's custody.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum Outgoing {
@@ -30,8 +45,48 @@ pub(crate) enum Outgoing {
     Claim(ValueClaim),
 }
 
-/// What each program still has to send to Ethereum, in order.
-pub(crate) type Backlog = BTreeMap<ActorId, VecDeque<Outgoing>>;
+/// Something that goes to a program as soon as a round has room for one program more. Its value is in the custody of
+/// the program that holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Held {
+    /// A message, `delay` blocks after it was sent.
+    Message {
+        id: MessageId,
+        destination: ActorId,
+        payload: Vec<u8>,
+        value: u128,
+        delay: u32,
+    },
+    /// A reply.
+    Reply {
+        destination: ActorId,
+        details: ReplyDetails,
+        payload: Vec<u8>,
+        value: u128,
+    },
+    /// Value that an heir gets.
+    Value { heir: ActorId, value: u128 },
+}
+
+impl Held {
+    /// The program that it goes to.
+    pub(crate) fn destination(&self) -> ActorId {
+        match self {
+            Self::Message { destination, .. } | Self::Reply { destination, .. } => *destination,
+            Self::Value { heir, .. } => *heir,
+        }
+    }
+}
+
+/// Something from outside that a round has not yet taken in.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Intake {
+    Event(EthereumEvent),
+    Native(NativeMessage),
+}
+
+/// What each program still has to send, in order.
+pub(crate) type Backlog<T> = BTreeMap<ActorId, VecDeque<T>>;
 pub(crate) type Schedule = BTreeMap<u32, BTreeSet<Task>>;
 type Chunk = BTreeMap<ActorId, ProgramRecord>;
 
@@ -48,8 +103,12 @@ pub(crate) struct Root {
     starved: Option<H256>,
     /// Price of gas at which those were found starved.
     starved_price: u128,
-    /// Hash of the [`Backlog`].
+    /// Hash of the backlog of what goes to Ethereum.
     outgoing: Option<H256>,
+    /// Hash of the backlog of what goes to programs.
+    held: Option<H256>,
+    /// Hash of what came from outside and waits, oldest first.
+    inbox: Option<H256>,
 }
 
 /// The parts of a root that are not programs, loaded.
@@ -59,7 +118,9 @@ pub(crate) struct Ledger {
     pub(crate) busy: BTreeSet<ActorId>,
     pub(crate) starved: BTreeSet<ActorId>,
     pub(crate) starved_price: u128,
-    pub(crate) outgoing: Backlog,
+    pub(crate) outgoing: Backlog<Outgoing>,
+    pub(crate) held: Backlog<Held>,
+    pub(crate) inbox: VecDeque<Intake>,
 }
 
 impl Root {
@@ -74,6 +135,8 @@ impl Root {
             starved: content.get_or_default(self.starved)?,
             starved_price: self.starved_price,
             outgoing: content.get_or_default(self.outgoing)?,
+            held: content.get_or_default(self.held)?,
+            inbox: content.get_or_default(self.inbox)?,
         })
     }
 
@@ -120,6 +183,8 @@ impl Root {
         self.starved = put_unless(content, ledger.starved.is_empty(), &ledger.starved);
         self.starved_price = ledger.starved_price;
         self.outgoing = put_unless(content, ledger.outgoing.is_empty(), &ledger.outgoing);
+        self.held = put_unless(content, ledger.held.is_empty(), &ledger.held);
+        self.inbox = put_unless(content, ledger.inbox.is_empty(), &ledger.inbox);
         Ok(content.put(self))
     }
 }

@@ -101,6 +101,34 @@ pub mod bytes {
     }
 }
 
+/// Where a reply goes, as far as clients know of it: whether it calls the source back.
+pub mod answer {
+    use super::*;
+    use crate::state::Answer;
+
+    /// Writes whether it is a call.
+    ///
+    /// # Errors
+    ///
+    /// The serializer's own.
+    pub fn serialize<S: Serializer>(value: &Answer, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(*value == Answer::Call)
+    }
+
+    /// Reads what [`serialize`] writes; no call is an event.
+    ///
+    /// # Errors
+    ///
+    /// Anything that is not a boolean.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Answer, D::Error> {
+        Ok(if bool::deserialize(deserializer)? {
+            Answer::Call
+        } else {
+            Answer::Event
+        })
+    }
+}
+
 /// What a message replies to, with its code as four bytes of hex.
 pub mod reply_details {
     use super::*;

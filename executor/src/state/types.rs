@@ -152,8 +152,21 @@ pub struct Dispatch {
     pub context: Option<ContextStore>,
     /// How it came.
     pub message_type: MessageType,
-    /// Its reply calls the source back.
-    pub call: bool,
+    /// Where its reply goes if a user sent it. In JSON whether it calls the source back.
+    #[serde(rename = "call", with = "shapes::answer")]
+    pub answer: Answer,
+}
+
+/// Where the reply to a user's message goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub enum Answer {
+    /// The Mirror emits it.
+    #[default]
+    Event,
+    /// The Mirror calls the source back.
+    Call,
+    /// It is told by its receipt alone. One that brings value is emitted all the same, since the Mirror has to pay it.
+    Receipt,
 }
 
 /// Something with the Ethereum block at which it ends.

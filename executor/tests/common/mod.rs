@@ -150,7 +150,12 @@ impl World {
     pub fn with(config: ExecutorConfig) -> Self {
         Self {
             executor: Executor::open(config).unwrap(),
-            parameters: ExecutionParameters::default(),
+            // Settlement is free here, so that gas alone explains what a program pays; `budget.rs` has it priced.
+            parameters: ExecutionParameters {
+                value_per_settled_message: 0,
+                value_per_settled_byte: 0,
+                ..ExecutionParameters::default()
+            },
             root: H256::zero(),
             height: 100,
             block: 0,
@@ -278,6 +283,7 @@ impl World {
             destination: program,
             payload: payload.to_vec(),
             value: 0,
+            receipt_only: false,
         });
         id
     }

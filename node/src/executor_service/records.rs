@@ -69,6 +69,7 @@ impl RoundRecord {
         RoundOutcome {
             state_root: self.state_root,
             receipts: Vec::new(),
+            replies: Vec::new(),
             transitions: Vec::new(),
             gas_burned: 0,
             work_left: self.work_left,

@@ -330,7 +330,7 @@ impl From<state::Dispatch> for Dispatch {
                 gas_burned: Amount(context.gas_burned.into()),
             }),
             message_type: message_type(dispatch.message_type),
-            call: dispatch.call,
+            call: dispatch.answer == state::Answer::Call,
         }
     }
 }
