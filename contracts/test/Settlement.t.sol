@@ -91,32 +91,55 @@ contract SettlementTest is RouterFixture {
         commit(batch);
     }
 
+    /// At every depth the history contract decides, whatever `blockhash` says.
     function test_anchorAtEveryBoundary() public {
         vm.roll(20_000);
         vm.etch(Ancestry.HISTORY, HISTORY_CODE);
-        uint64[4] memory depths = [uint64(8191), 257, 256, 1];
+        uint64[5] memory depths = [uint64(8191), 257, 256, 255, 1];
         for (uint256 i = 0; i < depths.length; ++i) {
             uint64 number = 20_000 - depths[i];
             Gear.Batch memory batch = emptyBatch();
             batch.anchorNumber = number;
-            batch.anchorHash = keccak256(abi.encode(number));
+            vm.store(Ancestry.HISTORY, bytes32(uint256(number) % 8191), keccak256(abi.encode(number)));
+            // Forge lets none but these be set.
+            if (depths[i] <= 256) vm.setBlockhash(number, keccak256("wrong after a restart"));
+            batch.anchorHash = keccak256("wrong after a restart");
             commitReverts(batch, abi.encodeWithSelector(Ancestry.AnchorNotAncestor.selector, number, batch.anchorHash));
-            // Each depth is asked of one source only.
-            if (depths[i] > 256) vm.store(Ancestry.HISTORY, bytes32(uint256(number) % 8191), batch.anchorHash);
-            else vm.setBlockhash(number, batch.anchorHash);
+            batch.anchorHash = keccak256(abi.encode(number));
             commit(batch);
         }
-        Gear.Batch memory unknown = emptyBatch();
-        unknown.anchorHash = 0;
-        vm.setBlockhash(unknown.anchorNumber, 0);
-        commitReverts(unknown, abi.encodeWithSelector(Ancestry.AnchorNotAncestor.selector, 19_999, 0));
+    }
+
+    /// The history contract was activated lately, so its record is empty: `blockhash` decides as far as it reaches.
+    function test_anchorFromBeforeTheHistoryContract() public {
+        vm.roll(20_000);
+        vm.etch(Ancestry.HISTORY, HISTORY_CODE);
+        _anchorsByBlockhash();
     }
 
     function test_anchorWhereThereIsNoHistoryContract() public {
         vm.roll(20_000);
+        _anchorsByBlockhash();
+    }
+
+    /// Whatever is not one word is no answer: a revert, nothing, too little, and too much.
+    function test_anchorWhereTheHistoryContractDoesNotAnswer() public {
+        bytes[4] memory codes = [bytes(hex"5f5ffd"), hex"00", hex"601f5ff3", hex"60405ff3"];
+        for (uint256 i = 0; i < codes.length; ++i) {
+            vm.roll(20_000 * (i + 1));
+            vm.etch(Ancestry.HISTORY, codes[i]);
+            _anchorsByBlockhash();
+        }
+    }
+
+    function test_anchorThatNobodyKnows() public {
         Gear.Batch memory batch = emptyBatch();
-        batch.anchorNumber = 20_000 - 257;
-        commitReverts(batch, abi.encodeWithSelector(Ancestry.AnchorTooOld.selector, batch.anchorNumber));
+        batch.anchorHash = 0;
+        vm.setBlockhash(batch.anchorNumber, 0);
+        bytes memory refusal = abi.encodeWithSelector(Ancestry.AnchorNotAncestor.selector, batch.anchorNumber, 0);
+        commitReverts(batch, refusal);
+        vm.etch(Ancestry.HISTORY, HISTORY_CODE);
+        commitReverts(batch, refusal);
     }
 
     function test_anchorAndRoundsDoNotGoBack() public {
@@ -362,6 +385,28 @@ contract SettlementTest is RouterFixture {
         batch.transitions[batch.transitions[0].actorId == address(one) ? 0 : 1].messages[0].value = 4;
         commit(batch);
         ensure(address(one).balance == 6, "what it owns it may spend");
+    }
+
+    /// Depths 1, 255 and 256 are decided by `blockhash`; nobody knows what is behind.
+    function _anchorsByBlockhash() private {
+        uint64[2] memory unknown = [uint64(257), 8191];
+        for (uint256 i = 0; i < unknown.length; ++i) {
+            Gear.Batch memory old = emptyBatch();
+            old.anchorNumber = uint64(block.number) - unknown[i];
+            old.anchorHash = keccak256("old block");
+            commitReverts(old, abi.encodeWithSelector(Ancestry.AnchorTooOld.selector, old.anchorNumber));
+        }
+        uint64[3] memory depths = [uint64(256), 255, 1];
+        for (uint256 i = 0; i < depths.length; ++i) {
+            Gear.Batch memory batch = emptyBatch();
+            batch.anchorNumber = uint64(block.number) - depths[i];
+            batch.anchorHash = keccak256(abi.encode(batch.anchorNumber));
+            commitReverts(
+                batch, abi.encodeWithSelector(Ancestry.AnchorNotAncestor.selector, batch.anchorNumber, batch.anchorHash)
+            );
+            vm.setBlockhash(batch.anchorNumber, batch.anchorHash);
+            commit(batch);
+        }
     }
 
     function _skips(address[] memory list, uint64[] memory weights, bytes memory reason) private {

@@ -4,6 +4,7 @@
 
 use crate::{
     alarms::Alarms,
+    backlog::Backlog,
     backoff::Backoff,
     ethereum::{Ethereum, EthereumError},
     intake::Batches,
@@ -24,7 +25,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::watch;
 
@@ -41,8 +42,8 @@ enum TurnError {
 
 /// What the driver works with.
 pub struct Parts {
-    /// The node.
-    pub ethereum: Ethereum,
+    /// The nodes.
+    pub ethereum: Arc<Ethereum>,
     /// The account.
     pub wallet: Wallet,
     /// The log.
@@ -70,8 +71,14 @@ pub struct Driver {
     bodies: BTreeMap<H256, Arc<SignedBatch>>,
     /// Signed, not yet stored.
     raw: BTreeMap<H256, Vec<u8>>,
-    /// When a batch was first seen.
-    seen: BTreeMap<H256, Instant>,
+    backlog: Backlog,
+}
+
+/// Unix time in seconds.
+fn unix_now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 fn facts(signed: &SignedBatch) -> BatchFacts {
@@ -107,7 +114,7 @@ impl Driver {
             parts,
             bodies: BTreeMap::new(),
             raw: BTreeMap::new(),
-            seen: BTreeMap::new(),
+            backlog: Backlog::default(),
         };
         driver.reload()?;
         if !driver.state.slots().is_empty() {
@@ -133,6 +140,7 @@ impl Driver {
             .map(|batch| (batch.ready.digest, batch))
             .collect();
         self.raw.clear();
+        self.backlog.restore(contents.waiting, unix_now());
         // What still holds is found again.
         for alarm in Alarm::ALL {
             if !matches!(
@@ -148,12 +156,16 @@ impl Driver {
     /// Runs until it is dropped.
     pub async fn run(mut self, mut batches: watch::Receiver<Batches>) {
         let mut backoff = Backoff::new(self.parts.poll, Duration::from_secs(30));
-        let mut failures = 0u32;
+        let mut failures = 0usize;
         loop {
             let list = batches.borrow_and_update().clone();
             self.take(list);
             let turn = self.turn().await;
-            self.look_at_ages();
+            // Also if Ethereum does not answer: what waits grows older.
+            let turn = match self.look_at_ages() {
+                Ok(()) => turn,
+                Err(error) => Err(error.into()),
+            };
             self.parts.alarms.remind();
             match turn {
                 Ok(()) => {
@@ -161,6 +173,7 @@ impl Driver {
                     backoff.reset();
                     self.parts.alarms.set(Alarm::EthereumDown, None);
                     self.parts.alarms.set(Alarm::LogFailure, None);
+                    self.parts.ethereum.take_better().await;
                     let news = tokio::time::timeout(self.parts.poll, batches.changed());
                     if let Ok(Err(_)) = news.await {
                         // Nobody sends any more; what is on its way still has to be followed.
@@ -171,10 +184,15 @@ impl Driver {
                     failures = failures.saturating_add(1);
                     self.parts.metrics.ethereum_error(error.class());
                     tracing::debug!(%error, "the Ethereum node did not answer");
-                    // One miss is a hiccup.
-                    if failures > 1 {
+                    // One miss is a hiccup, and another node may do better.
+                    self.parts.ethereum.switch(&error).await;
+                    if failures > self.parts.ethereum.nodes() {
                         let reason = error.to_string();
                         self.parts.alarms.set(Alarm::EthereumDown, Some(reason));
+                    }
+                    // Each node is tried once before it is waited longer.
+                    if failures < self.parts.ethereum.nodes() {
+                        continue;
                     }
                     tokio::time::sleep(backoff.next()).await;
                 }
@@ -217,7 +235,8 @@ impl Driver {
                 }
             }
         }
-        self.parts.metrics.observe(&self.state);
+        let node = self.parts.ethereum.node();
+        self.parts.metrics.observe(&self.state, node);
         Ok(())
     }
 
@@ -264,7 +283,9 @@ impl Driver {
         let Some(body) = self.bodies.get(&digest) else {
             return Verdict::Unknown;
         };
-        match self.parts.ethereum.check(&input(body), view, MAX_GAS).await {
+        let (input, anchor) = (input(body), body.ready.header.anchor_number);
+        let ethereum = &self.parts.ethereum;
+        match ethereum.check(&input, anchor, view, MAX_GAS).await {
             Ok(Ok(gas)) => Verdict::Fits(gas),
             Ok(Err(refusal)) => {
                 tracing::info!(?digest, class = ?refusal.class, reason = refusal.reason, "the Router would refuse");
@@ -412,30 +433,35 @@ impl Driver {
         }
     }
 
-    fn look_at_ages(&mut self) {
-        let now = Instant::now();
+    fn look_at_ages(&mut self) -> Result<(), StoreError> {
+        let now = unix_now();
         let waiting: BTreeMap<_, _> = self
             .state
             .waiting()
-            .map(|batch| (batch.digest, batch.nonce))
+            .map(|batch| (batch.nonce, batch.digest))
             .collect();
-        self.seen.retain(|digest, _| waiting.contains_key(digest));
-        for digest in waiting.keys() {
-            self.seen.entry(*digest).or_insert(now);
-        }
-        let oldest = self.seen.iter().min_by_key(|(_, since)| **since);
-        let age = oldest.map_or(Duration::ZERO, |(_, since)| now.duration_since(*since));
-        self.parts.metrics.oldest(age.as_secs_f64());
+        let settled = self.state.view().map(|view| view.settled.nonce);
+        self.backlog
+            .look(&waiting.keys().copied().collect(), settled, now);
+        let oldest = self.backlog.oldest(now);
+        let age = oldest.map_or(0, |(_, age)| age);
+        self.parts.metrics.oldest(age);
         let reason = oldest
-            .filter(|_| age > self.parts.max_age)
-            .map(|(digest, _)| {
+            .filter(|_| age > self.parts.max_age.as_secs())
+            .map(|(nonce, _)| {
+                let digest = waiting
+                    .get(&nonce)
+                    .map_or_else(String::new, |digest| format!(" ({digest:?})"));
                 format!(
-                    "batch {} ({digest:?}) waits for {} s: look at the other alarms, at --max-fee-gwei, and \
-                     at the Router's state",
-                    waiting.get(digest).copied().unwrap_or_default(),
-                    age.as_secs()
+                    "batch {nonce}{digest} waits for {age} s: look at the other alarms, at --max-fee-gwei, and at \
+                     the Router's state"
                 )
             });
         self.parts.alarms.set(Alarm::OldBatch, reason);
+        if let Some(since) = self.backlog.unwritten() {
+            self.parts.store.note_waiting(&since)?;
+            self.backlog.written(since);
+        }
+        Ok(())
     }
 }

@@ -3,27 +3,29 @@
 //! Everything in a view is read at one block's hash, so that a reorg between two questions cannot mix branches.
 
 use crate::{
+    endpoints::Endpoints,
     pipeline::{Answer, Head, RouterState, TxStatus, View, fees::Market},
-    refusal::Refusal,
-    words::{answer_of, refusal, shown},
+    words::{answer_of, refusal},
 };
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
     network::TransactionBuilder,
-    primitives::{Address, B256, Bytes, U256},
-    providers::{DynProvider, Provider, ProviderBuilder},
-    rpc::types::{Block, BlockOverrides, TransactionRequest},
+    primitives::{Address, B256, Bytes, U256, address},
+    providers::{DynProvider, Provider},
+    rpc::types::{
+        Block, BlockOverrides, TransactionRequest,
+        state::{AccountOverride, StateOverride},
+    },
     sol_types::SolCall,
     transports::{RpcError, TransportError},
 };
-use gear_exe_ethereum::abi::Router;
+use gear_exe_ethereum::{abi::Router, batch::Refusal};
 use gear_exe_primitives::H256;
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::IntoFuture,
     time::Duration,
 };
-use tokio::sync::Mutex;
 
 /// Tips are read from so many blocks,
 const FEE_BLOCKS: u64 = 10;
@@ -31,6 +33,10 @@ const FEE_BLOCKS: u64 = 10;
 const FEE_PERCENTILE: f64 = 20.0;
 /// and are at least this much, in wei per gas.
 const MIN_TIP: u128 = 1_000_000;
+
+/// EIP-2935's history contract, whose slot `number % 8191` holds the hash of block `number`.
+const HISTORY: Address = address!("0x0000F90827F1C53a10cb7A02335B175320002935");
+const HISTORY_WINDOW: u64 = 8_191;
 
 /// Why the Ethereum node did not answer. All are retried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,51 +81,65 @@ impl EthereumError {
     }
 }
 
-/// An Ethereum node, HTTP or WebSocket.
+/// Ethereum nodes, HTTP or WebSocket, of which one is asked.
 #[derive(Debug)]
 pub struct Ethereum {
-    url: String,
+    endpoints: Endpoints,
     router: Address,
     account: Address,
     timeout: Duration,
-    provider: Mutex<Option<DynProvider>>,
 }
 
 impl Ethereum {
-    /// A node at `url`. Nothing is sent before something is asked.
-    pub fn new(url: &str, router: Address, account: Address, timeout: Duration) -> Self {
+    /// Nodes at `urls`, the preferred one first. Nothing is sent before something is asked.
+    pub fn new(urls: Vec<String>, router: Address, account: Address, timeout: Duration) -> Self {
         Self {
-            url: url.to_owned(),
+            endpoints: Endpoints::new(urls, timeout),
             router,
             account,
             timeout,
-            provider: Mutex::new(None),
         }
     }
 
-    fn unreachable(&self, error: &impl std::fmt::Display) -> EthereumError {
-        EthereumError::Unreachable {
-            url: shown(&self.url),
-            // A transport's error may quote the address.
-            reason: error.to_string().replace(&self.url, &shown(&self.url)),
+    /// From now on only nodes of this network are asked.
+    pub fn require(&self, chain_id: u64) {
+        self.endpoints.require(chain_id);
+    }
+
+    /// How many nodes there are.
+    pub fn nodes(&self) -> usize {
+        self.endpoints.count()
+    }
+
+    /// Place in the list of the node that is asked, from 0.
+    pub fn node(&self) -> usize {
+        self.endpoints.current()
+    }
+
+    /// After an error: the next node is asked from now on, if there is one.
+    pub async fn switch(&self, error: &EthereumError) {
+        // A reorg between two questions is nobody's fault.
+        if !matches!(error, EthereumError::Missing(_)) {
+            self.endpoints.switch().await;
         }
+    }
+
+    /// Compares the last view's head with those of the other nodes, again and again. Runs until it is dropped, or ends
+    /// at once if there are no others.
+    pub async fn watch(&self, every: Duration) {
+        while self.nodes() > 1 {
+            tokio::time::sleep(every).await;
+            self.endpoints.compare().await;
+        }
+    }
+
+    /// Between turns: if another node was found well ahead, it is asked from now on.
+    pub async fn take_better(&self) {
+        self.endpoints.take_better().await;
     }
 
     async fn provider(&self) -> Result<DynProvider, EthereumError> {
-        let mut slot = self.provider.lock().await;
-        if let Some(provider) = slot.as_ref() {
-            return Ok(provider.clone());
-        }
-        let connect = ProviderBuilder::new()
-            .disable_recommended_fillers()
-            .connect(&self.url);
-        let provider = tokio::time::timeout(self.timeout, connect)
-            .await
-            .map_err(|_| EthereumError::Timeout("the connection"))?
-            .map_err(|error| self.unreachable(&error))?
-            .erased();
-        *slot = Some(provider.clone());
-        Ok(provider)
+        self.endpoints.provider().await
     }
 
     /// Asks; an outer error is the node's silence, an inner one its answer.
@@ -132,9 +152,8 @@ impl Ethereum {
             .await
             .map_err(|_| EthereumError::Timeout(what))?;
         if let Err(RpcError::Transport(error)) = &answer {
-            // A WebSocket that ended does not come back by itself.
-            self.provider.lock().await.take();
-            return Err(self.unreachable(error));
+            self.endpoints.disconnect().await;
+            return Err(self.endpoints.unreachable(error));
         }
         Ok(answer)
     }
@@ -238,6 +257,7 @@ impl Ethereum {
             .await?
             .ok_or(EthereumError::Missing("a head"))?;
         let head = head_of(&block);
+        self.endpoints.note_head(head.number);
         let final_block = self
             .ask(
                 "eth_getBlockByNumber",
@@ -444,7 +464,7 @@ impl Ethereum {
     }
 
     /// Simulates `commitBatch` on top of `view`, as the next block would run it: the gas that it needs, or why the
-    /// Router would refuse it.
+    /// Router would refuse it. `anchor` is the number of the batch's anchor.
     ///
     /// # Errors
     ///
@@ -452,6 +472,7 @@ impl Ethereum {
     pub async fn check(
         &self,
         input: &Bytes,
+        anchor: u64,
         view: &View,
         max_gas: u64,
     ) -> Result<Result<u64, Refusal>, EthereumError> {
@@ -468,9 +489,13 @@ impl Ethereum {
             time: Some(view.timestamp.saturating_add(1)),
             ..Default::default()
         };
+        // Before its transactions a block notes its parent's hash in the history contract. Simulations leave that out,
+        // and what the slot holds instead is the hash of another block.
+        let state = (anchor == view.head.number).then(|| noted(view.head));
         let call = provider
             .call(request.clone())
             .block(at)
+            .overrides_opt(state.clone())
             .with_block_overrides(overrides.clone());
         if let Err(error) = self.ask("eth_call", call).await? {
             return refusal(error, next);
@@ -478,6 +503,7 @@ impl Ethereum {
         let estimate = provider
             .estimate_gas(request.clone())
             .block(at)
+            .overrides_opt(state)
             .with_block_overrides(overrides);
         match self.ask("eth_estimateGas", estimate).await? {
             Ok(gas) => Ok(Ok(gas)),
@@ -514,6 +540,13 @@ impl Ethereum {
             }
         }
     }
+}
+
+/// The history contract as the block after `head` has it.
+fn noted(head: Head) -> StateOverride {
+    let slot = B256::from(U256::from(head.number % HISTORY_WINDOW));
+    let history = AccountOverride::default().with_state_diff([(slot, B256::from(head.hash.0))]);
+    std::iter::once((HISTORY, history)).collect()
 }
 
 fn head_of(block: &Block) -> Head {

@@ -8,15 +8,16 @@
 //! it decides by what the Router says at each view, and treats its own log as a help, not as the truth.
 
 pub mod alarms;
+mod backlog;
 mod backoff;
 pub mod chain;
 mod driver;
+mod endpoints;
 pub mod ethereum;
 mod http;
 pub mod intake;
 pub mod metrics;
 pub mod pipeline;
-pub mod refusal;
 pub mod relayer;
 pub mod store;
 pub mod wallet;

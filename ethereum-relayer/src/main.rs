@@ -29,9 +29,17 @@ struct Run {
     /// WebSocket address of a node of the chain.
     #[arg(long, default_value = "ws://127.0.0.1:9944")]
     node: String,
-    /// Address of an Ethereum node: http://… or ws://…
-    #[arg(long, env = "GEAR_EXE_RELAYER_ETHEREUM", hide_env_values = true)]
-    ethereum: String,
+    /// Address of an Ethereum node: http://… or ws://… Given several times (or with commas), the next one takes over
+    /// when one fails or falls behind.
+    #[arg(
+        long,
+        visible_alias = "ethereum-rpc",
+        env = "GEAR_EXE_RELAYER_ETHEREUM",
+        hide_env_values = true,
+        required = true,
+        value_delimiter = ','
+    )]
+    ethereum: Vec<String>,
     /// Address of the Router.
     #[arg(long, value_parser = address)]
     router: H160,
@@ -54,6 +62,9 @@ struct Run {
     /// Warn when the account holds less ETH than this.
     #[arg(long, default_value = "0.05", value_parser = eth)]
     low_balance_eth: u128,
+    /// Warn when a ready batch has not fitted what the Router holds for this many Ethereum blocks.
+    #[arg(long, default_value_t = Policy::default().unfit_blocks, value_parser = clap::value_parser!(u64).range(1..))]
+    unfit_blocks: u64,
     /// Warn when a batch waits longer than this many seconds.
     #[arg(long, default_value_t = 1_800)]
     max_age_seconds: u64,
@@ -118,6 +129,7 @@ impl Run {
             max_fee: self.max_fee_gwei,
             bump_blocks: self.bump_blocks,
             stagger_blocks: self.priority,
+            unfit_blocks: self.unfit_blocks,
             low_balance: self.low_balance_eth,
             ..Policy::default()
         };
@@ -129,7 +141,8 @@ impl Run {
             prometheus: self
                 .prometheus_port
                 .map(|port| (self.prometheus_address, port).into()),
-            ..RelayerConfig::new(self.node, self.ethereum, self.router, wallet, self.data)
+            ethereum: self.ethereum,
+            ..RelayerConfig::new(self.node, "", self.router, wallet, self.data)
         })
     }
 }

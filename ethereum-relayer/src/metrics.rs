@@ -14,7 +14,8 @@ pub struct Metrics {
     batches: IntGaugeVec,
     router_nonce: IntGaugeVec,
     heads: IntGaugeVec,
-    oldest: Gauge,
+    ethereum_node: IntGauge,
+    oldest: IntGauge,
     balance: Gauge,
     base_fee: Gauge,
     chain_errors: IntCounterVec,
@@ -80,6 +81,10 @@ impl Registrar<'_> {
         self.add(Gauge::with_opts(Self::opts(name, help)))
     }
 
+    fn integer(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.add(IntGauge::with_opts(Self::opts(name, help)))
+    }
+
     fn gauges(
         &self,
         name: &str,
@@ -115,9 +120,14 @@ impl Metrics {
                 "at",
             )?,
             heads: to.gauges("ethereum_block", "Number of Ethereum's head (latest) and last final block (finalized)", "at")?,
-            oldest: to.gauge(
+            ethereum_node: to.integer(
+                "ethereum_node",
+                "Place, from 0, of the Ethereum node that is asked in the list that was configured",
+            )?,
+            oldest: to.integer(
                 "oldest_unsettled_seconds",
-                "Age of the oldest batch that is signed and not final on Ethereum; 0 if there is none",
+                "Age of the oldest nonce of which a batch is signed and none is final on Ethereum, counted on over \
+                 restarts and over batches that expire and are signed anew; 0 if there is none",
             )?,
             balance: to.gauge("balance_eth", "ETH of the relayer's account")?,
             base_fee: to.gauge("base_fee_gwei", "Base fee of Ethereum's next block")?,
@@ -167,13 +177,14 @@ impl Metrics {
         self.ethereum_errors.with_label_values(&[class]).inc();
     }
 
-    /// Seconds.
-    pub fn oldest(&self, age: f64) {
-        self.oldest.set(age);
+    /// Age of the oldest batch that waits, in seconds.
+    pub fn oldest(&self, age: u64) {
+        set(&self.oldest, age);
     }
 
-    /// Everything that follows from the pipeline's state.
-    pub fn observe(&self, state: &State) {
+    /// Everything that follows from the pipeline's state, and which of the Ethereum nodes is asked, from 0.
+    pub fn observe(&self, state: &State, node: usize) {
+        set(&self.ethereum_node, node as u64);
         let Some(view) = state.view() else {
             return;
         };

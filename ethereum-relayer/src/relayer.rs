@@ -34,8 +34,9 @@ use tokio::{
 pub struct RelayerConfig {
     /// The chain's node, `ws://…`.
     pub node: String,
-    /// The Ethereum node, `http://…` or `ws://…`.
-    pub ethereum: String,
+    /// The Ethereum nodes, `http://…` or `ws://…`, the preferred one first. One is asked; when it fails or falls
+    /// behind, the next.
+    pub ethereum: Vec<String>,
     /// The Router.
     pub router: H160,
     /// The account that pays.
@@ -46,6 +47,8 @@ pub struct RelayerConfig {
     pub policy: Policy,
     /// How often to look at both chains.
     pub poll: Duration,
+    /// How often to compare the Ethereum node's head with those of the others.
+    pub compare: Duration,
     /// How long a node may take to answer.
     pub timeout: Duration,
     /// Warn when a batch waits longer.
@@ -67,12 +70,13 @@ impl RelayerConfig {
     ) -> Self {
         Self {
             node: node.into(),
-            ethereum: ethereum.into(),
+            ethereum: vec![ethereum.into()],
             router,
             wallet,
             data: data.into(),
             policy: Policy::default(),
             poll: Duration::from_secs(1),
+            compare: Duration::from_secs(30),
             timeout: Duration::from_secs(10),
             max_age: Duration::from_secs(1_800),
             registry: None,
@@ -305,12 +309,12 @@ struct Work<C> {
 impl<C: Chain> Work<C> {
     async fn run(self) -> Result<(), RelayerError> {
         let config = self.config;
-        let ethereum = Ethereum::new(
-            &config.ethereum,
+        let ethereum = Arc::new(Ethereum::new(
+            config.ethereum,
             Address::from(config.router.0),
             Address::from(config.wallet.address().0),
             config.timeout,
-        );
+        ));
         let setup = Setup {
             chain: &self.chain,
             ethereum: &ethereum,
@@ -329,7 +333,7 @@ impl<C: Chain> Work<C> {
             alarms: self.alarms.clone(),
         };
         let driver = Driver::new(Parts {
-            ethereum,
+            ethereum: ethereum.clone(),
             wallet: config.wallet,
             store: self.store,
             policy: config.policy,
@@ -340,7 +344,11 @@ impl<C: Chain> Work<C> {
             alarms: self.alarms,
             started: self.started,
         })?;
-        tokio::join!(intake.run(), driver.run(batches));
+        tokio::join!(
+            intake.run(),
+            driver.run(batches),
+            ethereum.watch(config.compare)
+        );
         Ok(())
     }
 }
@@ -364,6 +372,7 @@ impl<C: Chain> Setup<'_, C> {
             });
         }
         let (found, router) = self.ask_ethereum(domain.chain_id).await?;
+        self.ethereum.require(domain.chain_id);
         if found != domain.chain_id {
             return Err(RelayerError::WrongNetwork {
                 expected: domain.chain_id,
@@ -423,6 +432,7 @@ impl<C: Chain> Setup<'_, C> {
                         return Err(RelayerError::WrongNetwork { expected, found });
                     }
                     self.metrics.ethereum_error(error.class());
+                    self.ethereum.switch(&error).await;
                     self.alarms
                         .set(Alarm::EthereumDown, Some(error.to_string()));
                 }

@@ -20,6 +20,9 @@ const RAW: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("transactions
 /// Signed batches, by digest.
 const BATCHES: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("batches");
 
+/// Since when batches of a nonce have waited, in Unix seconds, by the nonce at the Router.
+const WAITING: TableDefinition<u64, u64> = TableDefinition::new("waiting");
+
 const OWNER: &str = "owner";
 
 /// A batch with a quorum's signatures.
@@ -100,6 +103,8 @@ pub struct Contents {
     pub slots: BTreeMap<u64, Vec<Attempt>>,
     /// The batches that they carry.
     pub batches: Vec<SignedBatch>,
+    /// Since when batches of a nonce have waited, in Unix seconds.
+    pub waiting: BTreeMap<u64, u64>,
 }
 
 /// The log.
@@ -144,6 +149,7 @@ fn open(folder: &Path, owner: Owner) -> Result<Database, StoreError> {
         write.open_table(SLOTS)?;
         write.open_table(RAW)?;
         write.open_table(BATCHES)?;
+        write.open_table(WAITING)?;
     }
     write.commit()?;
     Ok(database)
@@ -195,6 +201,10 @@ impl Store {
         for entry in read.open_table(BATCHES)?.iter()? {
             contents.batches.push(parse(entry?.1.value())?);
         }
+        for entry in read.open_table(WAITING)?.iter()? {
+            let (nonce, since) = entry?;
+            contents.waiting.insert(nonce.value(), since.value());
+        }
         Ok(contents)
     }
 
@@ -221,6 +231,24 @@ impl Store {
             write
                 .open_table(BATCHES)?
                 .insert(batch.ready.digest.0, batch.encode().as_slice())?;
+        }
+        write.commit()?;
+        Ok(())
+    }
+
+    /// Notes since when batches of each nonce have waited, in Unix seconds, in place of what was noted before.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Storage`].
+    pub fn note_waiting(&self, waiting: &BTreeMap<u64, u64>) -> Result<(), StoreError> {
+        let write = self.database()?.begin_write()?;
+        {
+            let mut table = write.open_table(WAITING)?;
+            table.retain(|nonce, _| waiting.contains_key(&nonce))?;
+            for (nonce, since) in waiting {
+                table.insert(nonce, since)?;
+            }
         }
         write.commit()?;
         Ok(())
@@ -334,6 +362,8 @@ mod tests {
                 )
                 .unwrap();
         }
+        store.note_waiting(&[(1, 5), (2, 6)].into()).unwrap();
+        store.note_waiting(&[(2, 6), (3, 7)].into()).unwrap();
         drop(store);
 
         let mut store = Store::open(folder.path(), owner()).unwrap();
@@ -342,6 +372,7 @@ mod tests {
         assert_eq!(contents.slots[&1], [attempt(1)]);
         assert_eq!(contents.slots[&2], [attempt(2)]);
         assert_eq!(contents.batches, [batch(1), batch(2)]);
+        assert_eq!(contents.waiting, [(2, 6), (3, 7)].into());
         assert_eq!(store.raw(attempt(2).hash).unwrap(), Some(vec![7, 2]));
 
         let kept = [H256::from_low_u64_be(2)].into();

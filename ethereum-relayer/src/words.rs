@@ -1,11 +1,8 @@
 //! What Ethereum nodes say in words: where no code is agreed on, clients are understood by what they write.
 
-use crate::{
-    ethereum::EthereumError,
-    pipeline::Answer,
-    refusal::{Class, Refusal, classify},
-};
-use alloy::{primitives::Bytes, transports::TransportError};
+use crate::{ethereum::EthereumError, pipeline::Answer};
+use alloy::transports::TransportError;
+use gear_exe_ethereum::batch::{Refusal, RefusalClass};
 
 /// An address may carry an API key in its path or query: only scheme and host are shown.
 pub fn shown(url: &str) -> String {
@@ -50,15 +47,15 @@ pub fn refusal<T>(error: TransportError, next: u64) -> Result<Result<T, Refusal>
         });
     };
     if let Some(data) = payload.as_revert_data() {
-        return Ok(Err(classify(&data, next)));
+        return Ok(Err(Refusal::decode(&data, next)));
     }
     if payload.message.contains("revert") {
-        return Ok(Err(classify(&Bytes::new(), next)));
+        return Ok(Err(Refusal::decode(&[], next)));
     }
     let words = payload.message.to_lowercase();
     if words.contains("gas") {
         return Ok(Err(Refusal {
-            class: Class::Fatal,
+            class: RefusalClass::Fatal,
             reason: payload.message.to_string(),
         }));
     }

@@ -134,6 +134,11 @@ impl Revert {
         }
     }
 
+    /// Whether a contract of ours, or the compiler, declares it.
+    pub fn is_known(&self) -> bool {
+        !self.name.is_empty() && !self.name.starts_with("0x")
+    }
+
     /// Value of the argument with this name.
     pub fn arg(&self, name: &str) -> Option<&str> {
         self.args
@@ -185,6 +190,7 @@ mod tests {
             .abi_encode(),
         );
         assert_eq!(revert.name, "NotEnoughWeight");
+        assert!(revert.is_known());
         assert_eq!(revert.arg("signed"), Some("2"));
         assert_eq!(revert.to_string(), "NotEnoughWeight(signed: 2, total: 9)");
     }
@@ -199,7 +205,9 @@ mod tests {
     #[test]
     fn foreign_and_empty() {
         assert_eq!(Revert::decode(&[]).to_string(), "reverted without a reason");
+        assert!(!Revert::decode(&[]).is_known());
         assert_eq!(Revert::decode(&[1, 2, 3, 4]).name, "0x01020304");
+        assert!(!Revert::decode(&[1, 2, 3, 4]).is_known());
         // A known selector with content that is not the error's.
         let mut cut = WrappedVara::OwnableUnauthorizedAccount::SELECTOR.to_vec();
         assert!(Revert::decode(&cut).name.starts_with("0x"));

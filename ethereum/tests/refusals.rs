@@ -9,11 +9,18 @@ use alloy::sol_types::SolCall;
 use common::Network;
 use gear_exe_ethereum::{
     abi::Router,
-    batch::{RefusalKind, calldata, decode_commit_error},
+    batch::{Refusal, RefusalClass, calldata},
     client::{Transaction, Wallet, forwarded},
     dev::AnvilConfig,
+    revert::Revert,
 };
 use gear_exe_primitives::{H256, batch::Batch, signature::CompactSignature};
+
+/// What a relayer makes of it now.
+async fn refusal(network: &Network, revert: &Revert) -> Refusal {
+    let head = network.user.head().await.unwrap();
+    Refusal::decode(&revert.data, head.number + 1)
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_batches_are_refused_by_name() {
@@ -41,46 +48,46 @@ async fn wrong_batches_are_refused_by_name() {
     let last = wrong_signature.len() - 1;
     wrong_signature[last] ^= 1;
     let cases = [
-        ("InvalidSignature", RefusalKind::Fatal, wrong_signature),
-        ("InvalidSignature", RefusalKind::Fatal, foreign),
+        ("InvalidSignature", RefusalClass::Fatal, wrong_signature),
+        ("InvalidSignature", RefusalClass::Fatal, foreign),
         (
             "NotEnoughHeads",
-            RefusalKind::Fatal,
+            RefusalClass::Fatal,
             network.signed(&good, &[0, 1]),
         ),
         (
             "InvalidGenesis",
-            RefusalKind::Fatal,
+            RefusalClass::Fatal,
             network.signed(&with(&|batch| batch.header.genesis = H256::zero()), &all),
         ),
         (
             "InvalidParent",
-            RefusalKind::Stale,
+            RefusalClass::Stale,
             network.signed(&with(&|batch| batch.header.parent = H256::zero()), &all),
         ),
         (
             "InvalidNonce",
-            RefusalKind::Already,
+            RefusalClass::Already,
             network.signed(&with(&|batch| batch.header.nonce = 1), &all),
         ),
         (
             "InvalidNonce",
-            RefusalKind::Retry,
+            RefusalClass::Early,
             network.signed(&with(&|batch| batch.header.nonce = 3), &all),
         ),
         (
             "InvalidSet",
-            RefusalKind::Stale,
+            RefusalClass::Stale,
             network.signed(&with(&|batch| batch.header.set_id = 2), &all),
         ),
         (
             "BatchExpired",
-            RefusalKind::Stale,
+            RefusalClass::Stale,
             network.signed(&with(&|batch| batch.header.expiry = 1), &all),
         ),
         (
             "AnchorNotAncestor",
-            RefusalKind::Retry,
+            RefusalClass::Stale,
             network.signed(
                 &with(&|batch| batch.header.anchor_hash = H256::repeat_byte(1)),
                 &all,
@@ -88,33 +95,33 @@ async fn wrong_batches_are_refused_by_name() {
         ),
         (
             "AnchorBackwards",
-            RefusalKind::Fatal,
+            RefusalClass::Fatal,
             network.signed(&with(&|batch| batch.header.anchor_number = 0), &all),
         ),
         (
             "RoundBackwards",
-            RefusalKind::Fatal,
+            RefusalClass::Fatal,
             network.signed(&with(&|batch| batch.header.last_round = 0), &all),
         ),
         (
             "InvalidOutboxCursor",
-            RefusalKind::Fatal,
+            RefusalClass::Fatal,
             network.signed(&with(&|batch| batch.outbox_end = 9), &all),
         ),
     ];
-    for (name, kind, data) in cases {
+    for (name, class, data) in cases {
         let error = network.submit(data).await.unwrap_err();
         let revert = error.revert().unwrap_or_else(|| panic!("{name}: {error}"));
         assert_eq!(revert.name, name);
-        assert_eq!(decode_commit_error(&revert.data).kind, kind, "{name}");
+        assert_eq!(refusal(&network, revert).await.class, class, "{name}");
     }
     network.submit(network.signed(&good, &all)).await.unwrap();
     let error = network
         .submit(network.signed(&good, &all))
         .await
         .unwrap_err();
-    let commit = decode_commit_error(&error.revert().unwrap().data);
-    assert_eq!(commit.kind, RefusalKind::Already);
+    let again = refusal(&network, error.revert().unwrap()).await;
+    assert_eq!(again.class, RefusalClass::Already);
     // The Router's digest of what it applied is the one that was signed here.
     let last = network.router.last_batch().await.unwrap();
     assert_eq!(last.digest, good.header.digest(&network.router.domain()));
@@ -168,11 +175,10 @@ async fn the_owner_contract_passes_calls_on() {
         .submit(network.signed(&batch, &[0]))
         .await
         .unwrap_err();
-    let commit = decode_commit_error(&error.revert().unwrap().data);
-    assert_eq!(
-        (commit.revert.name.as_str(), commit.kind),
-        ("EnforcedPause", RefusalKind::Retry)
-    );
+    let revert = error.revert().unwrap();
+    assert_eq!(revert.name, "EnforcedPause");
+    let paused = refusal(&network, revert).await;
+    assert_eq!(paused.class, RefusalClass::Retry);
     // What the Router says comes through.
     let twice = tell(&network.deployer, pause).await.unwrap_err();
     assert_eq!(twice.revert().unwrap().name, "EnforcedPause");

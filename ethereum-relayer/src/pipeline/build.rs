@@ -4,7 +4,7 @@ use super::{
     Alarm, Attempt, Effect, Hold, Note, Payload, Plan, State, TxStatus, Verdict, View,
     fees::{self, Rival},
 };
-use crate::refusal::{Class, Refusal};
+use gear_exe_ethereum::batch::{Refusal, RefusalClass};
 use gear_exe_primitives::H256;
 
 /// EIP-7825: no transaction may ask for more.
@@ -97,6 +97,7 @@ impl State {
             Verdict::Unknown => {}
             Verdict::Refused(refusal) => self.take_refusal(&view, digest, refusal, effects),
             Verdict::Fits(estimate) => {
+                self.note_fit(digest);
                 self.alarm(Alarm::BatchRefused, None, effects);
                 self.alarm(Alarm::RouterHolds, None, effects);
                 if let Some(hash) = plan.again {
@@ -133,14 +134,19 @@ impl State {
         let reason = refusal.reason;
         match refusal.class {
             // The next view shows what the Router holds.
-            Class::Already => effects.push(Effect::Note(Note::RaceLost(digest))),
-            Class::Early => {}
-            Class::Stale => self.shelve(digest, view, self.policy.bump_blocks.max(1)),
-            Class::Retry => {
+            RefusalClass::Already => effects.push(Effect::Note(Note::RaceLost(digest))),
+            RefusalClass::Early => self.note_unfit(view, digest, &reason),
+            RefusalClass::Stale => {
+                self.note_unfit(view, digest, &reason);
+                self.shelve(digest, view, self.policy.bump_blocks.max(1));
+            }
+            RefusalClass::Retry => {
+                self.note_fit(digest);
                 let reason = format!("the Router holds batch {digest:?} back: {reason}");
                 self.alarm(Alarm::RouterHolds, Some(reason), effects);
             }
-            Class::Fatal => {
+            RefusalClass::Fatal => {
+                self.note_fit(digest);
                 let reason = format!("the Router refuses batch {digest:?}: {reason}");
                 self.alarm(Alarm::BatchRefused, Some(reason), effects);
                 self.shelve(digest, view, self.policy.retry_blocks);

@@ -3,7 +3,7 @@
 //! `step(state, event) -> effects` reads no clock, touches no network and writes no file, so a crash, a reorg, a
 //! dropped transaction, a lost race or a fee spike is a list of events in a test. Stages, in the order of the flow:
 //!
-//! * `source`: which signed batch is next, by what the Router holds.
+//! * `source`: which signed batch is next, by what the Router holds; `fit`: the alarm for one that never is.
 //! * `build`: its transaction: pre-flight, gas, fees.
 //! * `include`: one nonce at a time until it is mined: send, send again, replace, cancel.
 //! * `finalise`: what a new view of Ethereum says of what was sent.
@@ -15,6 +15,7 @@
 mod build;
 pub mod fees;
 mod finalise;
+mod fit;
 mod include;
 mod source;
 mod types;
@@ -22,6 +23,7 @@ mod types;
 pub use build::MAX_GAS;
 pub use types::*;
 
+use fit::Unfit;
 use gear_exe_primitives::H256;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +38,8 @@ pub struct Policy {
     pub stagger_blocks: u64,
     /// Try a batch that the Router refused again after this many Ethereum blocks.
     pub retry_blocks: u64,
+    /// Warn when a ready batch has not fitted what the Router holds for this many Ethereum blocks.
+    pub unfit_blocks: u64,
     /// Warn when the account holds less wei than this.
     pub low_balance: u128,
 }
@@ -47,6 +51,7 @@ impl Default for Policy {
             bump_blocks: 3,
             stagger_blocks: 0,
             retry_blocks: 16,
+            unfit_blocks: 20,
             low_balance: 50_000_000_000_000_000,
         }
     }
@@ -93,6 +98,10 @@ pub struct State {
     hold: Option<Hold>,
     /// How much gas is added to a batch's estimate, in percent, after it reverted although the pre-flight passed.
     extra_gas: BTreeMap<H256, u64>,
+    /// Ready batches that do not fit what the Router holds.
+    unfit: BTreeMap<H256, Unfit>,
+    /// What [`Alarm::BatchUnfit`] names: the batch, and what the Router held.
+    overdue: Option<(H256, RouterState)>,
     view: Option<View>,
     alarms: BTreeSet<Alarm>,
 }
@@ -129,6 +138,9 @@ impl State {
             Event::View(view) => {
                 self.take_view(*view, &mut effects);
                 self.drive(&mut effects);
+                if let Some(view) = self.view.clone() {
+                    self.look_at_fit(&view, &mut effects);
+                }
             }
             Event::Checked(plan, verdict) => self.take_verdict(plan, verdict, &mut effects),
             Event::Signed(plan, attempt) => self.take_signed(plan, attempt, &mut effects),
@@ -210,6 +222,7 @@ impl State {
             .retain(|digest, _| batches.contains_key(digest));
         self.extra_gas
             .retain(|digest, _| batches.contains_key(digest));
+        self.unfit.retain(|digest, _| ready.contains(digest));
     }
 }
 
@@ -232,6 +245,8 @@ impl Slot {
     }
 }
 
+#[cfg(test)]
+mod fit_tests;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Which signed batch is next: the one that continues what the Router holds at the head.
 
-use super::{BatchFacts, Payload, Shelved, State, View};
+use super::{BatchFacts, Payload, Shelved, State, View, fit::misfit};
 use gear_exe_primitives::H256;
 
 impl State {
@@ -27,7 +27,7 @@ impl State {
             .chain(&self.ready)
             .chain(self.batches.keys())
             .filter_map(|digest| self.batches.get(digest))
-            .filter(|batch| continues(batch, view) && !self.is_shelved(batch.digest, view))
+            .filter(|batch| misfit(batch, view).is_none() && !self.is_shelved(batch.digest, view))
             .copied()
             .collect();
         fitting.into_iter().find(|batch| {
@@ -50,12 +50,4 @@ impl State {
         };
         self.shelved.insert(digest, shelved);
     }
-}
-
-/// Whether the Router, as it is at the head, would take `batch` next, as far as its header tells.
-fn continues(batch: &BatchFacts, view: &View) -> bool {
-    batch.nonce == view.router.nonce.saturating_add(1)
-        && batch.parent == view.router.digest
-        && batch.set_id == view.router.set_id
-        && batch.expiry > view.timestamp
 }

@@ -1,17 +1,17 @@
 //! Single transitions of the pipeline, each from a state that is written down here.
 
 use super::*;
-use crate::refusal::{Class, Refusal};
 use fees::{Fees, Market};
+use gear_exe_ethereum::batch::{Refusal, RefusalClass};
 
 const GWEI: u128 = 1_000_000_000;
 const ETH: u128 = 1_000_000_000_000_000_000;
 
-fn hash(number: u64) -> H256 {
+pub(super) fn hash(number: u64) -> H256 {
     H256::from_low_u64_be(number)
 }
 
-fn batch(nonce: u64) -> BatchFacts {
+pub(super) fn batch(nonce: u64) -> BatchFacts {
     BatchFacts {
         digest: hash(nonce),
         nonce,
@@ -21,7 +21,7 @@ fn batch(nonce: u64) -> BatchFacts {
     }
 }
 
-fn policy() -> Policy {
+pub(super) fn policy() -> Policy {
     Policy {
         max_fee: 100 * GWEI,
         bump_blocks: 3,
@@ -32,7 +32,7 @@ fn policy() -> Policy {
 }
 
 /// The Router holds batch `applied`; our account has used `nonce` nonces.
-fn view(number: u64, applied: u64, nonce: u64) -> View {
+pub(super) fn view(number: u64, applied: u64, nonce: u64) -> View {
     let router = |applied| RouterState {
         nonce: applied,
         digest: hash(applied),
@@ -103,11 +103,11 @@ fn again() -> [Effect; 2] {
     ]
 }
 
-fn show(state: &mut State, view: View) -> Vec<Effect> {
+pub(super) fn show(state: &mut State, view: View) -> Vec<Effect> {
     state.step(Event::View(Box::new(view)))
 }
 
-fn the_check(effects: &[Effect]) -> Plan {
+pub(super) fn the_check(effects: &[Effect]) -> Plan {
     match effects {
         [Effect::Check(plan)] => *plan,
         other => panic!("not one pre-flight: {other:?}"),
@@ -238,7 +238,7 @@ fn what_waits_is_looked_at_again_after_a_reorg() {
     assert_eq!(plan.again, Some(hash(101)));
     // Its anchor is on the branch that was left: it must not be mined.
     let refusal = Refusal {
-        class: Class::Stale,
+        class: RefusalClass::Stale,
         reason: "AnchorNotAncestor".into(),
     };
     let effects = state.step(Event::Checked(plan, Verdict::Refused(refusal)));
@@ -408,28 +408,28 @@ fn refusals_are_sorted() {
         (state, effects)
     };
 
-    let (mut state, effects) = refused(Class::Already);
+    let (mut state, effects) = refused(RefusalClass::Already);
     assert_eq!(effects, [Effect::Note(Note::RaceLost(hash(1)))]);
     assert!(show(&mut state, view(10, 0, 0)).is_empty());
     the_check(&show(&mut state, view(11, 0, 0)));
 
-    let (mut state, effects) = refused(Class::Early);
+    let (mut state, effects) = refused(RefusalClass::Early);
     assert!(effects.is_empty());
     the_check(&show(&mut state, view(11, 0, 0)));
 
-    let (mut state, effects) = refused(Class::Stale);
+    let (mut state, effects) = refused(RefusalClass::Stale);
     assert!(effects.is_empty());
     assert!(show(&mut state, view(11, 0, 0)).is_empty());
     the_check(&show(&mut state, view(13, 0, 0)));
 
-    let (mut state, effects) = refused(Class::Retry);
+    let (mut state, effects) = refused(RefusalClass::Retry);
     assert!(matches!(
         effects[..],
         [Effect::Alarm(Alarm::RouterHolds, Some(_))]
     ));
     the_check(&show(&mut state, view(11, 0, 0)));
 
-    let (mut state, effects) = refused(Class::Fatal);
+    let (mut state, effects) = refused(RefusalClass::Fatal);
     assert!(matches!(
         effects[..],
         [Effect::Alarm(Alarm::BatchRefused, Some(_))]
@@ -448,7 +448,7 @@ fn a_batch_of_another_branch_does_not_keep_others_waiting() {
     state.step(Event::Ready(vec![batch(1), other]));
     let plan = the_check(&show(&mut state, view(10, 0, 0)));
     let refusal = Refusal {
-        class: Class::Stale,
+        class: RefusalClass::Stale,
         reason: "AnchorNotAncestor".into(),
     };
     let effects = state.step(Event::Checked(plan, Verdict::Refused(refusal)));

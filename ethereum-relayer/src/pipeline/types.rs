@@ -1,8 +1,8 @@
 //! The words of the pipeline: what it knows, what happens to it, and what it wants done.
 
 use super::fees::{Fees, Market};
-use crate::refusal::Refusal;
 use codec::{Decode, Encode};
+use gear_exe_ethereum::batch::Refusal;
 use gear_exe_primitives::H256;
 use std::collections::BTreeMap;
 
@@ -230,6 +230,8 @@ pub enum Alarm {
     FeeCap,
     /// The Router refuses a batch that a quorum signed, or the node refuses its transaction.
     BatchRefused,
+    /// A ready batch has not fitted what the Router holds for long, so chain and Ethereum have parted.
+    BatchUnfit,
     /// The Router is paused, or waits for something else than us.
     RouterHolds,
     /// Somebody else sends with our key.
@@ -246,11 +248,12 @@ pub enum Alarm {
 
 impl Alarm {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NoFunds,
         Self::LowBalance,
         Self::FeeCap,
         Self::BatchRefused,
+        Self::BatchUnfit,
         Self::RouterHolds,
         Self::ForeignTransaction,
         Self::EthereumDown,
@@ -266,6 +269,7 @@ impl Alarm {
             Self::LowBalance => "low_balance",
             Self::FeeCap => "fee_cap",
             Self::BatchRefused => "batch_refused",
+            Self::BatchUnfit => "batch_unfit",
             Self::RouterHolds => "router_holds",
             Self::ForeignTransaction => "foreign_transaction",
             Self::EthereumDown => "ethereum_down",

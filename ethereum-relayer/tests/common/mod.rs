@@ -251,6 +251,16 @@ impl World {
 
     /// Validators sign the batch after `parent`, with the head as its anchor.
     pub async fn sign_on(&self, parent: (u64, H256), signers: &[usize]) -> (ReadyBatch, Batch) {
+        self.sign_changed(parent, signers, |_| ()).await
+    }
+
+    /// The same with a header that is changed before it is signed.
+    pub async fn sign_changed(
+        &self,
+        parent: (u64, H256),
+        signers: &[usize],
+        change: impl FnOnce(&mut BatchHeader),
+    ) -> (ReadyBatch, Batch) {
         let (set_id, _) = self.router.validators().await.unwrap();
         let head = self.block(self.head().await).await;
         let nonce = parent.0 + 1;
@@ -258,7 +268,7 @@ impl World {
             key: H256(keccak256("computeThreshold").0),
             value: nonce.into(),
         }];
-        let header = BatchHeader {
+        let mut header = BatchHeader {
             genesis: GENESIS,
             seal_number: nonce * 10,
             seal_hash: H256::from_low_u64_be(nonce * 10),
@@ -272,6 +282,7 @@ impl World {
             content: content_hash(&[], nonce, &outbox),
             expiry: head.header.timestamp + 1_000_000,
         };
+        change(&mut header);
         let digest = header.digest(&self.domain);
         let ready = ReadyBatch {
             header,
@@ -312,6 +323,8 @@ impl World {
                 max_fee: 100 * GWEI,
                 bump_blocks: 3,
                 low_balance: ETH / 100,
+                // These tests mine hundreds of blocks at a time, and their chain never takes a batch back.
+                unfit_blocks: 1_000_000,
                 ..Policy::default()
             },
             poll: Duration::from_millis(40),

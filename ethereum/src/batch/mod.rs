@@ -2,7 +2,7 @@
 
 mod refusal;
 
-pub use refusal::{CommitError, RefusalKind, decode_commit_error};
+pub use refusal::{Refusal, RefusalClass};
 
 use crate::{
     abi::{Gear, Router},

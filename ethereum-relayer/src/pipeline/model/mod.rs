@@ -1,11 +1,14 @@
 //! A model of Ethereum, of the validators and of other relayers, in which the pipeline must always end well.
 
+mod world;
+
 use super::*;
-use crate::refusal::{Class, Refusal};
-use fees::{Fees, Market};
+use fees::Fees;
+use gear_exe_ethereum::batch::{Refusal, RefusalClass};
 use gear_exe_primitives::hashing::keccak256;
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+use world::*;
 
 const GWEI: u128 = 1_000_000_000;
 const GAS: u64 = 100_000;
@@ -13,264 +16,6 @@ const GAS: u64 = 100_000;
 const FINALITY: usize = 5;
 /// Batches that the validators have to settle.
 const TARGET: u64 = 5;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sender {
-    Us,
-    Rival,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
-    Batch(BatchFacts),
-    Nothing,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Tx {
-    hash: H256,
-    from: Sender,
-    nonce: u64,
-    action: Action,
-    fees: Fees,
-}
-
-#[derive(Clone, Debug)]
-struct Block {
-    hash: H256,
-    txs: Vec<Tx>,
-}
-
-/// What follows from a branch's transactions.
-#[derive(Clone, Debug, Default)]
-struct Ledger {
-    router: RouterState,
-    nonces: [u64; 2],
-    applied: Vec<H256>,
-    reverted: usize,
-    /// Gas-limit wei that transactions of ours took.
-    mined: BTreeMap<H256, bool>,
-}
-
-fn hash(parts: &[u64]) -> H256 {
-    keccak256(parts.iter().map(|part| part.to_be_bytes()))
-}
-
-#[derive(Default)]
-struct World {
-    blocks: Vec<Block>,
-    pool: Vec<Tx>,
-    base_fee: u128,
-    balance: u128,
-    signed: Vec<BatchFacts>,
-    /// By digest: the block that must be an ancestor.
-    anchors: BTreeMap<H256, H256>,
-    counter: u64,
-    last_head: Option<H256>,
-    /// Things that happened for which a wasted transaction is excused.
-    excuses: usize,
-}
-
-impl World {
-    fn new() -> Self {
-        Self {
-            base_fee: GWEI,
-            balance: u128::MAX,
-            blocks: vec![Block {
-                hash: hash(&[0]),
-                txs: Vec::new(),
-            }],
-            ..Self::default()
-        }
-    }
-
-    fn ledger(&self, blocks: usize) -> Ledger {
-        let mut ledger = Ledger::default();
-        let mut ancestors = BTreeSet::new();
-        for block in &self.blocks[..blocks] {
-            for tx in &block.txs {
-                ledger.nonces[tx.from as usize] += 1;
-                let success = match tx.action {
-                    Action::Nothing => true,
-                    Action::Batch(batch) => {
-                        let fits = batch.nonce == ledger.router.nonce + 1
-                            && batch.parent == ledger.router.digest
-                            && ancestors.contains(&self.anchors[&batch.digest]);
-                        if fits {
-                            ledger.router.nonce = batch.nonce;
-                            ledger.router.digest = batch.digest;
-                            ledger.applied.push(batch.digest);
-                        } else if tx.from == Sender::Us {
-                            ledger.reverted += 1;
-                        }
-                        fits
-                    }
-                };
-                ledger.mined.insert(tx.hash, success);
-            }
-            ancestors.insert(block.hash);
-        }
-        ledger
-    }
-
-    fn on_branch(&self, digest: H256) -> bool {
-        let anchor = self.anchors[&digest];
-        self.blocks.iter().any(|block| block.hash == anchor)
-    }
-
-    fn head(&self) -> Ledger {
-        self.ledger(self.blocks.len())
-    }
-
-    fn finalised(&self) -> Ledger {
-        self.ledger(self.blocks.len().saturating_sub(FINALITY).max(1))
-    }
-
-    fn mine(&mut self) {
-        let mut nonces = self.head().nonces;
-        let mut txs = Vec::new();
-        self.pool.sort_by_key(|tx| tx.nonce);
-        for tx in &self.pool {
-            let nonce = &mut nonces[tx.from as usize];
-            if tx.nonce == *nonce && tx.fees.max_fee >= self.base_fee {
-                *nonce += 1;
-                txs.push(*tx);
-            }
-        }
-        self.pool.retain(|tx| tx.nonce >= nonces[tx.from as usize]);
-        self.counter += 1;
-        self.blocks.push(Block {
-            hash: hash(&[1, self.counter]),
-            txs,
-        });
-    }
-
-    fn reorg(&mut self, depth: usize, lose: bool) {
-        // Ethereum never takes back what is final.
-        let depth = depth.min(FINALITY - 1).min(self.blocks.len() - 1);
-        let removed = self.blocks.split_off(self.blocks.len() - depth);
-        if depth > 0 {
-            self.excuses += 1;
-        }
-        if !lose {
-            for tx in removed.into_iter().flat_map(|block| block.txs) {
-                let _ = self.add(tx);
-            }
-        }
-        for _ in 0..depth {
-            self.counter += 1;
-            self.blocks.push(Block {
-                hash: hash(&[1, self.counter]),
-                txs: Vec::new(),
-            });
-        }
-    }
-
-    /// A node's pool: one transaction per nonce, replaced by one that offers a tenth more.
-    fn add(&mut self, tx: Tx) -> Answer {
-        if tx.nonce < self.head().nonces[tx.from as usize] {
-            return Answer::NonceUsed;
-        }
-        if self.pool.iter().any(|known| known.hash == tx.hash) {
-            return Answer::Taken;
-        }
-        if tx.from == Sender::Us && self.balance < tx.fees.max_fee * u128::from(GAS) {
-            return Answer::NoFunds;
-        }
-        let rival = self
-            .pool
-            .iter()
-            .position(|known| known.from == tx.from && known.nonce == tx.nonce);
-        if let Some(at) = rival {
-            let old = self.pool[at].fees;
-            if tx.fees.max_fee * 100 < old.max_fee * 110 || tx.fees.tip * 100 < old.tip * 110 {
-                return Answer::Underpriced;
-            }
-            self.pool.remove(at);
-        }
-        self.pool.push(tx);
-        Answer::Taken
-    }
-
-    /// Validators sign a batch on what the Router holds `lag` blocks below the head, which is its anchor.
-    fn sign(&mut self, lag: usize, variant: u64) {
-        let blocks = self.blocks.len().saturating_sub(lag).max(1);
-        let router = self.ledger(blocks).router;
-        let made =
-            |batch: &BatchFacts| batch.parent == router.digest && self.on_branch(batch.digest);
-        if router.nonce >= TARGET
-            || self.signed.iter().filter(|batch| made(batch)).count() as u64 > variant
-        {
-            return;
-        }
-        let anchor = self.blocks[blocks - 1].hash;
-        let digest = keccak256([
-            router.digest.as_bytes(),
-            anchor.as_bytes(),
-            &[variant as u8],
-        ]);
-        if self.anchors.insert(digest, anchor).is_none() {
-            self.signed.push(BatchFacts {
-                digest,
-                nonce: router.nonce + 1,
-                parent: router.digest,
-                set_id: 0,
-                expiry: u64::MAX,
-            });
-        }
-    }
-
-    fn view(&mut self, tracked: &[H256]) -> View {
-        let (ledger, settled) = (self.head(), self.finalised());
-        let block = |at: usize| Head {
-            number: at as u64,
-            hash: self.blocks[at].hash,
-        };
-        let head = block(self.blocks.len() - 1);
-        let reorged = self
-            .last_head
-            .is_some_and(|last| self.blocks.iter().all(|block| block.hash != last));
-        let transactions = tracked
-            .iter()
-            .map(|hash| {
-                let status = match ledger.mined.get(hash) {
-                    Some(&success) => {
-                        let at = self
-                            .blocks
-                            .iter()
-                            .position(|block| block.txs.iter().any(|tx| tx.hash == *hash))
-                            .unwrap();
-                        TxStatus::Mined {
-                            block: block(at),
-                            success,
-                            gas_used: GAS,
-                        }
-                    }
-                    None if self.pool.iter().any(|tx| tx.hash == *hash) => TxStatus::Pending,
-                    None => TxStatus::Unknown,
-                };
-                (*hash, status)
-            })
-            .collect();
-        self.last_head = Some(head.hash);
-        View {
-            head,
-            timestamp: 1,
-            finalised: block((self.blocks.len() - 1).saturating_sub(FINALITY)),
-            router: ledger.router,
-            settled: settled.router,
-            nonce: ledger.nonces[0],
-            settled_nonce: settled.nonces[0],
-            balance: self.balance,
-            market: Market {
-                base_fee: self.base_fee,
-                tip: GWEI / 100,
-            },
-            reorged,
-            transactions,
-        }
-    }
-}
 
 /// A relayer with its durable log. Whatever is not in the log is lost in a crash.
 struct Relayer {
@@ -310,7 +55,7 @@ impl Relayer {
 
     /// One turn of the driver. `crash` says after how many effects the process is killed.
     fn turn(&mut self, world: &mut World, crash: Option<usize>, wire: Wire) {
-        let mut work: VecDeque<Effect> = self.state.step(Event::Ready(world.signed.clone())).into();
+        let mut work: VecDeque<Effect> = self.state.step(Event::Ready(world.ready())).into();
         let view = world.view(&self.state.tracked());
         work.extend(self.state.step(Event::View(Box::new(view))));
         let mut done = 0;
@@ -339,9 +84,9 @@ impl Relayer {
                 let batch = world.signed.iter().find(|batch| batch.digest == digest)?;
                 let router = world.head().router;
                 let class = if batch.nonce <= router.nonce {
-                    Some(Class::Already)
+                    Some(RefusalClass::Already)
                 } else if batch.parent != router.digest || !world.on_branch(digest) {
-                    Some(Class::Stale)
+                    Some(RefusalClass::Stale)
                 } else {
                     None
                 };
@@ -437,6 +182,7 @@ enum Fate {
     Drop,
     Rival,
     Foreign,
+    Stray(u64),
     BaseFee(u128),
     Balance(bool),
     LoseLog,
@@ -474,6 +220,7 @@ fn all_faults() -> impl Strategy<Value = Fate> {
         1 => (1usize..FINALITY, any::<bool>()).prop_map(|(depth, lose)| Fate::Reorg(depth, lose)),
         1 => Just(Fate::Rival),
         1 => Just(Fate::Foreign),
+        1 => (0u64..2).prop_map(Fate::Stray),
         1 => Just(Fate::LoseLog),
     ]
 }
@@ -485,6 +232,7 @@ fn meet(fate: Fate, world: &mut World, relayer: &mut Relayer) {
         Fate::Mine => world.mine(),
         Fate::Reorg(depth, lose) => world.reorg(depth, lose),
         Fate::Drop => world.pool.clear(),
+        Fate::Stray(set_id) => world.stray(set_id),
         Fate::BaseFee(fee) => world.base_fee = fee,
         Fate::Balance(rich) => world.balance = if rich { u128::MAX } else { 1 },
         Fate::LoseLog => {
@@ -538,6 +286,8 @@ fn meet(fate: Fate, world: &mut World, relayer: &mut Relayer) {
 fn ends_well(mut world: World, mut relayer: Relayer) -> Result<World, TestCaseError> {
     world.base_fee = GWEI;
     world.balance = u128::MAX;
+    world.strays.clear();
+    world.honest = true;
     for _ in 0..400 {
         world.sign(0, 0);
         relayer.turn(&mut world, None, Wire::Works);
@@ -574,6 +324,7 @@ fn policy() -> Policy {
         bump_blocks: 2,
         stagger_blocks: 0,
         retry_blocks: 4,
+        unfit_blocks: 6,
         low_balance: 10,
     }
 }
@@ -605,5 +356,39 @@ proptest! {
         let end = world.head();
         prop_assert_eq!(end.reverted, 0);
         prop_assert_eq!(end.nonces[0], TARGET, "one transaction per batch");
+    }
+
+    /// A batch that never fits is told of after the blocks that the policy gives it, one that fits never, whatever the
+    /// process, the network and the market do. (A crash starts the count anew.)
+    #[test]
+    fn what_never_fits_is_told_of_in_time_and_nothing_else(
+        before in proptest::collection::vec(own_faults(), 0..30),
+        during in proptest::collection::vec(own_faults(), 0..60),
+        after in proptest::collection::vec(own_faults(), 0..30),
+    ) {
+        let (mut world, mut relayer) = (World::new(), Relayer::new(policy()));
+        world.honest = true;
+        for (fates, stray) in [(before, false), (during, true), (after, false)] {
+            if stray {
+                world.stray(0);
+            } else {
+                world.strays.clear();
+            }
+            let mut since = None;
+            for fate in fates {
+                let turn = matches!(fate, Fate::Turn(..));
+                match fate {
+                    Fate::Turn(_, wire) => relayer.turn(&mut world, None, wire),
+                    fate => meet(fate, &mut world, &mut relayer),
+                }
+                if turn {
+                    let head = world.blocks.len() as u64;
+                    let waited = head - *since.get_or_insert(head);
+                    let due = stray && waited >= policy().unfit_blocks;
+                    prop_assert_eq!(relayer.state.alarms().contains(&Alarm::BatchUnfit), due);
+                }
+            }
+        }
+        ends_well(world, relayer)?;
     }
 }
