@@ -2,13 +2,20 @@
 //! wallets that know nothing but an Ethereum node.
 //!
 //! * [`network`]: a network for one test, which a test may kill in parts, cut from Ethereum, or reorganise.
-//! * [`wallet`]: what a user does.
+//! * [`wallet`]: what a user does; [`grudge`]: a contract that does not want to be paid.
+//! * [`ledger`]: where all ETH is, at every block.
+//! * [`backup`]: copies of a node's folder.
+//! * [`dev`]: a network as `gear-exe run --dev` starts it, and the command line against it.
 //! * [`process`]: processes that never outlive their test.
-//! * [`proxy`]: an Ethereum node that goes and comes back, or is exchanged for another.
+//! * [`proxy`]: an Ethereum node that goes and comes back, is exchanged for another, or lies.
 //! * [`modules`]: WASM that no validator should accept.
 //!
 //! The binary `gear-exe-demo` is the project's main job, told step by step.
 
+pub mod backup;
+pub mod dev;
+pub mod grudge;
+pub mod ledger;
 pub mod modules;
 pub mod network;
 pub mod process;

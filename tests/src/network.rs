@@ -6,10 +6,12 @@ use crate::{
     wallet::{Wallet, eventually},
 };
 use alloy::{
-    primitives::Address,
+    eips::BlockNumberOrTag,
+    primitives::{Address, B256},
     providers::{Provider, ProviderBuilder, ext::AnvilApi},
     rpc::types::anvil::{ReorgOptions, TransactionData},
     signers::local::PrivateKeySigner,
+    transports::http::reqwest,
 };
 use anyhow::{Context, Result};
 use gear_exe_ethereum::dev::{AnvilConfig, AnvilNode};
@@ -52,6 +54,17 @@ impl Default for Options {
     }
 }
 
+/// A batch that the node has signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Signed {
+    /// What was signed.
+    pub digest: B256,
+    /// The batch's number.
+    pub nonce: u64,
+    /// Number of its seal's block.
+    pub seal: u64,
+}
+
 /// A running network. Everything ends when it is dropped; the ends of the logs are shown unless the test has come to its
 /// end ([`Network::done`]).
 #[derive(Debug)]
@@ -63,6 +76,7 @@ pub struct Network {
     node: Option<Process>,
     relayer: Option<Process>,
     rpc_port: u16,
+    metrics_port: u16,
     router: Address,
     keys: Vec<PrivateKeySigner>,
     done: bool,
@@ -88,6 +102,7 @@ impl Network {
             node: None,
             relayer: None,
             rpc_port: free_port()?,
+            metrics_port: free_port()?,
             router: Address::ZERO,
             keys: Vec::new(),
             done: false,
@@ -110,6 +125,11 @@ impl Network {
         format!("http://127.0.0.1:{}", self.rpc_port)
     }
 
+    /// Where the node keeps everything.
+    pub fn node_folder(&self) -> PathBuf {
+        self.folder.path().join("node")
+    }
+
     /// The Router.
     pub const fn router(&self) -> Address {
         self.router
@@ -130,11 +150,13 @@ impl Network {
             &self.ethereum(),
             "--rpc-port",
             &self.rpc_port.to_string(),
+            "--prometheus-port",
+            &self.metrics_port.to_string(),
             "--base-path",
+            &self.node_folder().display().to_string(),
         ]
         .map(str::to_owned)
         .to_vec();
-        arguments.push(self.folder.path().join("node").display().to_string());
         if self.options.relayer != Relayer::InNode {
             arguments.push("--no-relayer".into());
         }
@@ -238,7 +260,8 @@ impl Network {
         self.ethereum.turn(None);
     }
 
-    /// Makes another Ethereum with the same past and a future of its own. Returns its number; the first one has 0.
+    /// Makes another Ethereum with the same past and a future of its own, in which nothing is mined until
+    /// [`Network::mining`]. Returns its number; the first one has 0.
     ///
     /// # Errors
     ///
@@ -252,9 +275,32 @@ impl Network {
         .await?;
         let fork = provider(&anvil.http())?;
         fork.anvil_load_state(state).await?;
-        fork.anvil_set_interval_mining(1).await?;
         self.anvils.push(anvil);
-        Ok(self.anvils.len() - 1)
+        let number = self.anvils.len() - 1;
+        self.mining(number, false).await?;
+        Ok(number)
+    }
+
+    /// Whether an Ethereum mines a block each second, or none by itself: its time stands still then.
+    ///
+    /// # Errors
+    ///
+    /// If there is none with this number, or Anvil refuses.
+    pub async fn mining(&self, number: usize, mines: bool) -> Result<()> {
+        let provider = provider(&self.anvil(number)?.http())?;
+        if mines {
+            let head = provider
+                .get_block_by_number(BlockNumberOrTag::Latest)
+                .await?
+                .context("no head")?;
+            provider.anvil_set_time(head.header.timestamp).await?;
+        }
+        // Zero stops it.
+        Ok(provider.anvil_set_interval_mining(mines.into()).await?)
+    }
+
+    fn anvil(&self, number: usize) -> Result<&AnvilNode> {
+        self.anvils.get(number).context("no such Ethereum")
     }
 
     /// From now on everybody sees this Ethereum.
@@ -263,9 +309,23 @@ impl Network {
     ///
     /// If there is none with this number.
     pub fn show_ethereum(&self, number: usize) -> Result<()> {
-        let anvil = self.anvils.get(number).context("no such Ethereum")?;
-        self.ethereum.turn(Some(anvil.port()));
+        self.ethereum.turn(Some(self.anvil(number)?.port()));
         Ok(())
+    }
+
+    /// Ethereum's next answer about a block's receipts leaves out the logs, once that there are some.
+    ///
+    /// # Errors
+    ///
+    /// If there is no Ethereum.
+    pub fn hide_logs_once(&self) -> Result<()> {
+        self.ethereum.hide_logs_once(self.anvil(0)?.port());
+        Ok(())
+    }
+
+    /// Whether that has happened.
+    pub fn has_hidden_logs(&self) -> bool {
+        self.ethereum.has_hidden_logs()
     }
 
     /// The wallet of one of Anvil's accounts: 0 to 8. The last account is the relayer's.
@@ -276,6 +336,16 @@ impl Network {
     pub fn wallet(&self, index: usize) -> Result<Wallet> {
         let key = self.keys.get(index).context("no such account")?;
         Wallet::new(&self.ethereum(), key.clone(), self.router)
+    }
+
+    /// The same at an Ethereum that is perhaps not the one that everybody sees.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such account or Ethereum.
+    pub fn wallet_at(&self, index: usize, number: usize) -> Result<Wallet> {
+        let key = self.keys.get(index).context("no such account")?;
+        Wallet::new(&self.anvil(number)?.http(), key.clone(), self.router)
     }
 
     /// Mines so many Ethereum blocks at once.
@@ -291,22 +361,74 @@ impl Network {
             .await?)
     }
 
-    /// Replaces the last `depth` Ethereum blocks by others, which hold `transactions` (block from the lowest replaced
-    /// one, starting at 0) and nothing else. The new branch is one block longer.
+    /// Replaces the Ethereum blocks from `first` on by others, which hold `transactions` (block from the first one,
+    /// starting at 0) and nothing else. The new branch is one block longer. Returns how many were replaced.
     ///
     /// # Errors
     ///
     /// If Anvil refuses.
-    pub async fn reorg(&self, depth: u64, transactions: Vec<(TransactionData, u64)>) -> Result<()> {
-        let provider = &self.wallet(0)?.provider;
-        provider
+    pub async fn reorg(
+        &self,
+        first: u64,
+        transactions: Vec<(TransactionData, u64)>,
+    ) -> Result<u64> {
+        let wallet = self.wallet(0)?;
+        // So that the head stays where it is meanwhile.
+        self.mining(0, false).await?;
+        let (head, _) = wallet.head().await?;
+        let depth = head + 1 - first;
+        wallet
+            .provider
             .anvil_reorg(ReorgOptions {
                 depth,
                 tx_block_pairs: transactions,
             })
             .await?;
-        provider.anvil_mine(Some(1), None).await?;
-        Ok(())
+        wallet.provider.anvil_mine(Some(1), None).await?;
+        self.mining(0, true).await?;
+        Ok(depth)
+    }
+
+    /// The batches that the node has signed, as its log tells: each signature is there once, when it is made.
+    ///
+    /// # Errors
+    ///
+    /// If the log does not read.
+    pub fn signed(&self) -> Result<Vec<Signed>> {
+        let log = self.node.as_ref().context("no node runs")?.output();
+        log.lines()
+            .filter(|line| line.contains("batch signed"))
+            .map(|line| {
+                let field = |name: &str| {
+                    let rest = line.split_once(&format!(" {name}="))?.1;
+                    rest.split_whitespace().next()
+                };
+                let number = |name: &str| field(name)?.parse().ok();
+                let read = || {
+                    Some(Signed {
+                        digest: field("digest")?.parse().ok()?,
+                        nonce: number("nonce")?,
+                        seal: number("seal")?,
+                    })
+                };
+                read().with_context(|| format!("a line of the log does not read: {line}"))
+            })
+            .collect()
+    }
+
+    /// A number of the node's metrics, by its name and one of its labels, which may be empty.
+    ///
+    /// # Errors
+    ///
+    /// If the node does not answer, or has no such number.
+    pub async fn metric(&self, name: &str, label: &str) -> Result<f64> {
+        let url = format!("http://127.0.0.1:{}/metrics", self.metrics_port);
+        let text = reqwest::get(url).await?.text().await?;
+        text.lines()
+            .filter(|line| line.contains(label))
+            .filter_map(|line| line.strip_prefix(name)?.split_once(' '))
+            .find_map(|(_, number)| number.trim().parse().ok())
+            .with_context(|| format!("no {name} {label} in the metrics"))
     }
 
     /// The test has come to its end: nobody needs the logs.

@@ -11,6 +11,7 @@ use alloy::{
     sol_types::{SolCall, SolEvent},
 };
 use anyhow::{Context, Result, bail, ensure};
+use futures::future::try_join_all;
 use gear_exe_ethereum::{
     abi::{Mirror, Router, WrappedVara},
     blob,
@@ -23,6 +24,9 @@ pub const WVARA: u128 = 1_000_000_000_000;
 
 /// Pause between two questions to the Ethereum node.
 const PAUSE: Duration = Duration::from_millis(150);
+
+/// Gas for a transaction that cannot be estimated, because one before it is not mined yet.
+const ENOUGH_GAS: u64 = 500_000;
 
 /// A wallet.
 #[derive(Clone, Debug)]
@@ -112,8 +116,64 @@ impl Wallet {
     ///
     /// If it reverts.
     pub async fn transact(&self, request: TransactionRequest) -> Result<TransactionReceipt> {
-        let sent = self.provider.send_transaction(request).await?;
-        let hash = *sent.tx_hash();
+        let hash = self.submit(request).await?;
+        self.mined(hash).await
+    }
+
+    /// Sends transactions one after the other, without a pause: they are mined in this order, in one block if that has
+    /// room. Waits until all are mined.
+    ///
+    /// # Errors
+    ///
+    /// If one reverts.
+    pub async fn transact_all(
+        &self,
+        requests: impl IntoIterator<Item = TransactionRequest>,
+    ) -> Result<Vec<TransactionReceipt>> {
+        let hashes = self.submit_all(requests).await?;
+        self.all_mined(hashes).await
+    }
+
+    /// Sends transactions one after the other. Returns their hashes.
+    ///
+    /// # Errors
+    ///
+    /// If the Ethereum node refuses one.
+    pub async fn submit_all(
+        &self,
+        requests: impl IntoIterator<Item = TransactionRequest>,
+    ) -> Result<Vec<B256>> {
+        let mut hashes = Vec::new();
+        for request in requests {
+            hashes.push(self.submit(request).await?);
+        }
+        Ok(hashes)
+    }
+
+    /// Waits until all these transactions are mined.
+    ///
+    /// # Errors
+    ///
+    /// If one reverts.
+    pub async fn all_mined(&self, hashes: Vec<B256>) -> Result<Vec<TransactionReceipt>> {
+        try_join_all(hashes.into_iter().map(|hash| self.mined(hash))).await
+    }
+
+    /// Sends a transaction. Returns its hash.
+    ///
+    /// # Errors
+    ///
+    /// If the Ethereum node refuses it.
+    pub async fn submit(&self, request: TransactionRequest) -> Result<B256> {
+        Ok(*self.provider.send_transaction(request).await?.tx_hash())
+    }
+
+    /// Waits until a transaction is mined.
+    ///
+    /// # Errors
+    ///
+    /// If it reverts.
+    pub async fn mined(&self, hash: B256) -> Result<TransactionReceipt> {
         let receipt = eventually("a transaction is mined", || async {
             Ok(self.provider.get_transaction_receipt(hash).await?)
         })
@@ -128,26 +188,38 @@ impl Wallet {
     ///
     /// If a transaction fails.
     pub async fn offer(&self, code: &[u8]) -> Result<CodeId> {
+        self.offer_all(&[code]).await?;
+        Ok(CodeId::of(code))
+    }
+
+    /// Offers codes for validation, all at once.
+    ///
+    /// # Errors
+    ///
+    /// If a transaction fails.
+    pub async fn offer_all(&self, codes: &[&[u8]]) -> Result<()> {
         let fee = self
             .read(self.router, Router::requestCodeValidationBaseFeeCall {})
             .await?;
-        self.approve(self.router, fee).await?;
-        let id = CodeId::of(code);
-        let sidecar = blob::sidecar(code)?;
-        // The approval stands already, so the signed one may be void.
-        let offer = Router::requestCodeValidationCall {
-            codeId: id.0.0.into(),
-            deadline: U256::MAX,
-            v: 0,
-            r: B256::ZERO,
-            s: B256::ZERO,
-        };
-        let mut request = call(self.router, &offer);
-        request.max_fee_per_blob_gas = Some(1_000_000_000);
-        request.blob_versioned_hashes = Some(sidecar.versioned_hashes().collect());
-        request.sidecar = Some(BlobTransactionSidecarVariant::Eip7594(sidecar));
-        self.transact(request).await?;
-        Ok(id)
+        let fees = fee.saturating_mul(U256::from(codes.len()));
+        let mut requests = vec![self.approval(self.router, fees).await?];
+        for code in codes {
+            let sidecar = blob::sidecar(code)?;
+            // The approval stands already, so the signed one may be void.
+            let offer = Router::requestCodeValidationCall {
+                codeId: CodeId::of(code).0.0.into(),
+                deadline: U256::MAX,
+                v: 0,
+                r: B256::ZERO,
+                s: B256::ZERO,
+            };
+            let mut request = call(self.router, &offer).with_gas_limit(ENOUGH_GAS);
+            request.max_fee_per_blob_gas = Some(1_000_000_000);
+            request.blob_versioned_hashes = Some(sidecar.versioned_hashes().collect());
+            request.sidecar = Some(BlobTransactionSidecarVariant::Eip7594(sidecar));
+            requests.push(request);
+        }
+        self.transact_all(requests).await.map(drop)
     }
 
     /// Waits until the Router says whether a code is valid.
@@ -183,6 +255,20 @@ impl Wallet {
         Ok(id)
     }
 
+    /// Offers codes and waits until all are valid.
+    ///
+    /// # Errors
+    ///
+    /// If one is refused.
+    pub async fn upload_all<const N: usize>(&self, codes: [&[u8]; N]) -> Result<[CodeId; N]> {
+        self.offer_all(&codes).await?;
+        let ids = codes.map(CodeId::of);
+        for id in ids {
+            ensure!(self.verdict(id).await?, "code {id} was refused");
+        }
+        Ok(ids)
+    }
+
     /// Deploys a contract of which this is the creation code.
     ///
     /// # Errors
@@ -202,8 +288,29 @@ impl Wallet {
     ///
     /// If the transaction fails.
     pub async fn create(&self, code: CodeId, salt: u8, abi: Option<Address>) -> Result<Address> {
+        created(&self.transact(self.creation(code, salt, abi)).await?)
+    }
+
+    /// Creates programs of a code, all at once, with these salts.
+    ///
+    /// # Errors
+    ///
+    /// If a transaction fails.
+    pub async fn create_all(
+        &self,
+        code: CodeId,
+        salts: impl IntoIterator<Item = u8>,
+    ) -> Result<Vec<Address>> {
+        let requests = salts
+            .into_iter()
+            .map(|salt| self.creation(code, salt, None));
+        let receipts = self.transact_all(requests).await?;
+        receipts.iter().map(created).collect()
+    }
+
+    fn creation(&self, code: CodeId, salt: u8, abi: Option<Address>) -> TransactionRequest {
         let (code, salt) = (code.0.0.into(), B256::repeat_byte(salt));
-        let request = match abi {
+        match abi {
             Some(abi) => call(
                 self.router,
                 &Router::createProgramWithAbiInterfaceCall {
@@ -221,12 +328,7 @@ impl Wallet {
                     overrideInitializer: Address::ZERO,
                 },
             ),
-        };
-        let receipt = self.transact(request).await?;
-        receipt
-            .decoded_log::<Router::ProgramCreated>()
-            .map(|event| event.actorId)
-            .context("no program was created")
+        }
     }
 
     /// Pays for a program's execution, in wVARA base units.
@@ -235,15 +337,42 @@ impl Wallet {
     ///
     /// If a transaction fails.
     pub async fn top_up(&self, program: Address, amount: u128) -> Result<()> {
-        self.approve(program, U256::from(amount)).await?;
-        let top_up = Mirror::executableBalanceTopUpCall { value: amount };
-        self.transact(call(program, &top_up)).await.map(|_| ())
+        let requests = self.payment(program, amount).await?;
+        self.transact_all(requests).await.map(drop)
     }
 
-    async fn approve(&self, spender: Address, value: U256) -> Result<()> {
+    /// The transactions that pay for a program's execution.
+    async fn payment(&self, program: Address, amount: u128) -> Result<[TransactionRequest; 2]> {
+        let top_up = Mirror::executableBalanceTopUpCall { value: amount };
+        Ok([
+            self.approval(program, U256::from(amount)).await?,
+            call(program, &top_up).with_gas_limit(ENOUGH_GAS),
+        ])
+    }
+
+    async fn approval(&self, spender: Address, value: U256) -> Result<TransactionRequest> {
         let token = self.read(self.router, Router::wrappedVaraCall {}).await?;
-        let approve = WrappedVara::approveCall { spender, value };
-        self.transact(call(token, &approve)).await.map(|_| ())
+        Ok(call(token, &WrappedVara::approveCall { spender, value }))
+    }
+
+    /// Pays for the execution of new programs and sends each its first message, all at once.
+    ///
+    /// # Errors
+    ///
+    /// If a transaction fails.
+    pub async fn begin(&self, programs: &[(Address, u128, &[u8])]) -> Result<Vec<Sent>> {
+        let mut requests = Vec::new();
+        for (program, wvara, init) in programs {
+            requests.extend(self.payment(*program, wvara * WVARA).await?);
+            requests.push(message(*program, init, 0));
+        }
+        let receipts = self.transact_all(requests).await?;
+        let firsts = receipts.iter().skip(2).step_by(3);
+        programs
+            .iter()
+            .zip(firsts)
+            .map(|((program, ..), receipt)| sent(*program, receipt))
+            .collect()
     }
 
     /// Calls a method of a contract without sending anything.
@@ -262,12 +391,25 @@ impl Wallet {
     ///
     /// If the transaction fails.
     pub async fn send(&self, program: Address, payload: &[u8], value: u128) -> Result<Sent> {
-        let message = Mirror::sendMessageCall {
-            payload: payload.to_vec().into(),
-            callReply: false,
-        };
-        let request = call(program, &message).with_value(U256::from(value));
-        sent(program, &self.transact(request).await?)
+        let receipt = self.transact(message(program, payload, value)).await?;
+        sent(program, &receipt)
+    }
+
+    /// Sends messages, all at once.
+    ///
+    /// # Errors
+    ///
+    /// If a transaction fails.
+    pub async fn send_all(&self, messages: &[(Address, &[u8])]) -> Result<Vec<Sent>> {
+        let requests = messages
+            .iter()
+            .map(|(program, payload)| message(*program, payload, 0));
+        let receipts = self.transact_all(requests).await?;
+        messages
+            .iter()
+            .zip(&receipts)
+            .map(|((program, _), receipt)| sent(*program, receipt))
+            .collect()
     }
 
     /// Calls a program by a method of its typed ABI: a plain transaction with that calldata.
@@ -349,9 +491,10 @@ impl Wallet {
         init: &[u8],
     ) -> Result<Address> {
         let program = self.create(code, salt, None).await?;
-        self.top_up(program, wvara * WVARA).await?;
-        let reply = self.ask(program, init).await?;
-        ensure!(reply.code[0] == 0, "init failed: {reply:?}");
+        for first in self.begin(&[(program, wvara, init)]).await? {
+            let reply = self.reply(&first).await?;
+            ensure!(reply.code[0] == 0, "init failed: {reply:?}");
+        }
         Ok(program)
     }
 
@@ -404,7 +547,28 @@ pub fn call(contract: Address, method: &impl SolCall) -> TransactionRequest {
         .with_input(method.abi_encode())
 }
 
-fn sent(program: Address, receipt: &TransactionReceipt) -> Result<Sent> {
+/// A transaction that sends a message to a program.
+pub fn message(program: Address, payload: &[u8], value: u128) -> TransactionRequest {
+    let message = Mirror::sendMessageCall {
+        payload: payload.to_vec().into(),
+        callReply: false,
+    };
+    call(program, &message).with_value(U256::from(value))
+}
+
+fn created(receipt: &TransactionReceipt) -> Result<Address> {
+    receipt
+        .decoded_log::<Router::ProgramCreated>()
+        .map(|event| event.actorId)
+        .context("no program was created")
+}
+
+/// The message to a program that a transaction has put onto Ethereum.
+///
+/// # Errors
+///
+/// If it has put none there.
+pub fn sent(program: Address, receipt: &TransactionReceipt) -> Result<Sent> {
     let event = receipt
         .decoded_log::<Mirror::MessageQueueingRequested>()
         .context("no message was queued")?;

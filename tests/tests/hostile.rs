@@ -2,6 +2,7 @@
 
 use alloy::primitives::Address;
 use anyhow::Result;
+use gear_exe_primitives::CodeId;
 use gear_exe_programs::{PING, TROUBLE};
 use gear_exe_tests::{
     modules,
@@ -14,16 +15,17 @@ use jsonrpsee::rpc_params;
 async fn codes_that_are_no_programs_are_refused_on_ethereum() -> Result<()> {
     let network = Network::start(Options::default()).await?;
     let wallet = network.wallet(0)?;
-    let mut offered = Vec::new();
-    for (flaw, code) in modules::refused() {
-        offered.push((flaw, wallet.offer(&code).await?));
-    }
-    let smallest = wallet.offer(&modules::smallest()).await?;
-    for (flaw, code) in offered {
+    let refused = modules::refused();
+    let smallest = modules::smallest();
+    let mut codes: Vec<&[u8]> = refused.iter().map(|(_, code)| code.as_slice()).collect();
+    codes.push(&smallest);
+    wallet.offer_all(&codes).await?;
+    for (flaw, code) in &refused {
+        let code = CodeId::of(code);
         assert!(!wallet.verdict(code).await?, "accepted: {flaw}");
         assert!(wallet.create(code, 0, None).await.is_err(), "{flaw}");
     }
-    assert!(wallet.verdict(smallest).await?);
+    assert!(wallet.verdict(CodeId::of(&smallest)).await?);
     network.done();
     Ok(())
 }
@@ -32,8 +34,7 @@ async fn codes_that_are_no_programs_are_refused_on_ethereum() -> Result<()> {
 async fn programs_that_misbehave_are_bounded_and_others_unaffected() -> Result<()> {
     let network = Network::start(Options::default()).await?;
     let wallet = network.wallet(0)?;
-    let trouble = wallet.upload(TROUBLE).await?;
-    let ping = wallet.upload(PING).await?;
+    let [trouble, ping] = wallet.upload_all([TROUBLE, PING]).await?;
     let trouble = wallet.program(trouble, 0, 20_000, b"").await?;
     let ping = wallet.program(ping, 0, 100, b"").await?;
 
@@ -47,21 +48,17 @@ async fn programs_that_misbehave_are_bounded_and_others_unaffected() -> Result<(
         (b"ALLOC", [1, 0, 0, 0]),
         (b"FLOOD", [1, 0, 3, 0]),
     ];
-    let mut sent = Vec::new();
-    for (command, code) in cases {
-        let bad = wallet.send(trouble, command, 0).await?;
-        let good = wallet.send(ping, b"PING", 0).await?;
-        sent.push((command, code, bad, good));
-    }
-    for (command, code, bad, good) in sent {
+    let messages: Vec<(Address, &[u8])> = cases
+        .iter()
+        .flat_map(|(command, _)| [(trouble, *command), (ping, b"PING")])
+        .collect();
+    let sent = wallet.send_all(&messages).await?;
+    for ((command, code), pair) in cases.iter().zip(sent.chunks(2)) {
         let command = String::from_utf8_lossy(command);
-        assert_eq!(
-            wallet.reply(&good).await?.payload[..],
-            *b"PONG",
-            "{command}"
-        );
-        let reply = wallet.reply(&bad).await?;
-        assert_eq!(reply.code, code, "{command}: {reply:?}");
+        let reply = wallet.reply(&pair[1]).await?;
+        assert_eq!(reply.payload[..], *b"PONG", "{command}");
+        let reply = wallet.reply(&pair[0]).await?;
+        assert_eq!(reply.code, *code, "{command}: {reply:?}");
     }
     // Nothing of what failed has stayed.
     let count = wallet.ask(trouble, b"COUNT").await?;

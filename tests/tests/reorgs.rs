@@ -42,13 +42,10 @@ fn counted(reply: &Reply) -> Result<U256> {
 /// Reorganises so deep that the block of `sent` goes. Returns how deep that was.
 async fn drop_from(
     network: &Network,
-    wallet: &Wallet,
     sent: &Sent,
     transactions: Vec<(TransactionData, u64)>,
 ) -> Result<u64> {
-    let (head, _) = wallet.head().await?;
-    let depth = head - sent.block + 1;
-    network.reorg(depth, transactions).await?;
+    let depth = network.reorg(sent.block, transactions).await?;
     network.agrees().await?;
     Ok(depth)
 }
@@ -64,7 +61,7 @@ async fn what_was_reorganised_away_never_happened() -> Result<()> {
 
     // One block: the message is gone before anybody answered.
     let gone = wallet.send(counter, &add(1_000), 0).await?;
-    drop_from(&network, &wallet, &gone, Vec::new()).await?;
+    drop_from(&network, &gone, Vec::new()).await?;
     let sent = wallet.send(counter, &add(1), 0).await?;
     assert_eq!(counted(&wallet.reply(&sent).await?)?, U256::from(1));
 
@@ -75,7 +72,7 @@ async fn what_was_reorganised_away_never_happened() -> Result<()> {
     if head < gone.block + 4 {
         network.mine(gone.block + 4 - head).await?;
     }
-    let depth = drop_from(&network, &wallet, &gone, Vec::new()).await?;
+    let depth = drop_from(&network, &gone, Vec::new()).await?;
     assert!(depth >= 5, "{depth}");
     assert_eq!(wallet.replies(counter, gone.id).await?, []);
     let sent = wallet.send(counter, &add(2), 0).await?;
@@ -91,7 +88,7 @@ async fn what_was_reorganised_away_never_happened() -> Result<()> {
     let other = wallet.send(counter, &add(1_000), 0).await?;
     assert_eq!(counted(&wallet.reply(&other).await?)?, U256::from(1_003));
     network.mine(35).await?;
-    let depth = drop_from(&network, &wallet, &gone, Vec::new()).await?;
+    let depth = drop_from(&network, &gone, Vec::new()).await?;
     assert!(depth >= 70, "{depth}");
     assert_eq!(wallet.eth(counter).await?, U256::ZERO);
     let sent = wallet.send(counter, &add(3), 0).await?;
@@ -121,7 +118,7 @@ async fn the_order_of_the_winning_branch_counts() -> Result<()> {
             .context("the transaction is gone")?;
         raw.push((TransactionData::Raw(bytes), raw.len() as u64));
     }
-    let depth = drop_from(&network, &wallet, &first, raw).await?;
+    let depth = drop_from(&network, &first, raw).await?;
     assert!(depth >= 2, "{depth}");
     // A Mirror numbers its messages: the first one now adds 100. Number 0 was `create`.
     for (nonce, value) in [(1, 100), (2, 110)] {
@@ -146,6 +143,7 @@ async fn a_branch_that_was_left_may_come_back() -> Result<()> {
     assert_eq!(counted(&wallet.reply(&on_a).await?)?, U256::from(5));
 
     // Branch B wins, and gets messages and batches of its own.
+    network.mining(branch_b, true).await?;
     network.show_ethereum(branch_b)?;
     network.mine(10).await?;
     network.agrees().await?;

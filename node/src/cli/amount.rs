@@ -1,6 +1,7 @@
 //! Amounts as people write them: whole units with a decimal point.
 
 use alloy::primitives::U256;
+use serde_json::Value;
 
 /// Decimals of ETH.
 pub const ETH: usize = 18;
@@ -14,6 +15,18 @@ pub fn show(amount: U256, decimals: usize) -> String {
     match rest.trim_end_matches('0') {
         "" => whole.to_owned(),
         rest => format!("{whole}.{rest}"),
+    }
+}
+
+/// An amount of the node, a number or a decimal string, in whole units.
+pub fn units(amount: &Value, decimals: usize) -> Value {
+    let text = match amount {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match text.parse() {
+        Ok(base) => show(base, decimals).into(),
+        Err(_) => amount.clone(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Where a command finds the node, Ethereum and the Router, and with which key it signs.
 
-use super::{CliError, Next, key::DirectoryArg, keys::parse_secret, rpc::Node};
+use super::{
+    CliError, Next, key::DirectoryArg, keys::parse_secret, keystore::PasswordArg, rpc::Node,
+};
 use alloy::{
     primitives::Address,
     providers::{DynProvider, Provider, ProviderBuilder},
@@ -8,6 +10,7 @@ use alloy::{
 };
 use clap::Args;
 use jsonrpsee::rpc_params;
+use std::{fs, path::PathBuf};
 
 /// Where everything is. The defaults are those of `gear-exe run --dev`.
 #[derive(Clone, Debug, Args)]
@@ -110,6 +113,17 @@ pub struct Signer {
         hide_env_values = true
     )]
     private_key: Option<String>,
+    /// An encrypted key, the JSON that wallets export, instead of a key from the folder.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "GEAR_EXE_KEYSTORE",
+        conflicts_with = "private_key"
+    )]
+    keystore: Option<PathBuf>,
+    #[command(flatten)]
+    password: PasswordArg,
     #[command(flatten)]
     directory: DirectoryArg,
 }
@@ -123,6 +137,13 @@ impl Signer {
     pub fn key(&self) -> Result<PrivateKeySigner, CliError> {
         if let Some(secret) = &self.private_key {
             return parse_secret(secret);
+        }
+        if let Some(file) = &self.keystore {
+            let text = fs::read_to_string(file).next(
+                format!("the key cannot be read from {}", file.display()),
+                "give a file that you may read by --keystore",
+            )?;
+            return self.password.open(&text);
         }
         let keys = self.directory.keys()?;
         if let Some(address) = self.from {

@@ -3,6 +3,7 @@
 use super::{
     CliError, Next,
     keys::{KeyDirectory, parse_secret},
+    keystore::{PasswordArg, is_keystore},
     output::{Answer, Format},
 };
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
@@ -56,11 +57,13 @@ impl DirectoryArg {
 enum KeyCommand {
     /// Make a new key.
     Generate,
-    /// Take a key over: its secret as hex, from a file or from standard input.
+    /// Take a key over from a file or from standard input: its secret as hex, or the encrypted JSON that wallets export.
     Import {
-        /// File that holds the secret; `-` for standard input.
+        /// File that holds it; `-` for standard input.
         #[arg(default_value = "-")]
         file: PathBuf,
+        #[command(flatten)]
+        password: PasswordArg,
     },
     /// Show which keys there are.
     List,
@@ -83,7 +86,7 @@ pub fn run(args: KeyArgs, format: Format) -> Result<(), CliError> {
     let keys = args.directory.keys()?;
     match args.command {
         KeyCommand::Generate => stored(&keys, &PrivateKeySigner::random()),
-        KeyCommand::Import { file } => {
+        KeyCommand::Import { file, password } => {
             let mut text = String::new();
             if file.as_os_str() == "-" {
                 std::io::stdin().read_to_string(&mut text).map(|_| ())
@@ -94,7 +97,12 @@ pub fn run(args: KeyArgs, format: Format) -> Result<(), CliError> {
                 "the secret could not be read",
                 "give a file that holds it, or write it to standard input",
             )?;
-            stored(&keys, &parse_secret(&text)?)
+            let key = if is_keystore(&text) {
+                password.open(&text)?
+            } else {
+                parse_secret(&text)?
+            };
+            stored(&keys, &key)
         }
         KeyCommand::List => {
             let addresses: Vec<_> = keys

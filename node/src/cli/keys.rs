@@ -1,7 +1,7 @@
 //! Ethereum keys on disk: one file for each, named by its address, readable by its owner only.
 //!
-//! The file holds the secret as hex. What protects it is the file system; who wants more gives the secret by
-//! `GEAR_EXE_PRIVATE_KEY` from wherever it is kept.
+//! The file holds the secret as hex. What protects it is the file system; who wants more gives an encrypted key by
+//! `--keystore`, or the secret by `GEAR_EXE_PRIVATE_KEY` from wherever it is kept.
 
 use super::error::{CliError, Next};
 use alloy::{

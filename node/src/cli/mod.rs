@@ -9,6 +9,8 @@ mod connect;
 mod error;
 mod key;
 pub mod keys;
+mod keystore;
+mod mailbox;
 mod output;
 mod progress;
 mod query;

@@ -3,8 +3,9 @@
 use super::{
     CliError, Next,
     abi::PayloadArgs,
-    amount,
+    amount::{self, units},
     connect::Endpoints,
+    mailbox,
     output::{Answer, Format},
 };
 use alloy::{
@@ -49,6 +50,13 @@ enum QueryCommand {
         /// The address.
         address: Address,
     },
+    /// What a program has sent to an address and waits there: to be replied to, or for its value to be claimed.
+    Mailbox {
+        /// The program.
+        program: Address,
+        /// The address.
+        address: Address,
+    },
     /// What became of a message, and how far that is confirmed.
     Message {
         /// Its id.
@@ -88,6 +96,7 @@ pub async fn run(args: QueryArgs, format: Format) -> Result<(), CliError> {
         QueryCommand::Program { program } => self::program(at, program).await,
         QueryCommand::Code { code } => self::code(at, code).await,
         QueryCommand::Balance { address } => balance(at, address).await,
+        QueryCommand::Mailbox { program, address } => mailbox::list(at, program, address).await,
         QueryCommand::Message { message } => self::message(at, message).await,
         QueryCommand::Reply {
             program,
@@ -163,18 +172,6 @@ async fn network(at: &Endpoints) -> Result<Answer, CliError> {
         .with("anchor", round["anchor"]["number"].clone())
         .with("block", round["block"]["number"].clone())
         .with("programs", programs.len()))
-}
-
-/// An amount of the node, a number or a decimal string, in whole units.
-fn units(amount: &Value, decimals: usize) -> Value {
-    let text = match amount {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    match text.parse() {
-        Ok(base) => amount::show(base, decimals).into(),
-        Err(_) => amount.clone(),
-    }
 }
 
 async fn program(at: &Endpoints, program: Address) -> Result<Answer, CliError> {

@@ -13,6 +13,8 @@ use polkadot_sdk::{
 };
 use std::{net::TcpListener, path::PathBuf, time::Duration};
 
+/// What names Ethereum endpoints if no argument does.
+const ETHEREUM_RPC: &str = "GEAR_EXE_ETHEREUM_RPC";
 /// Port of RPC if none is given.
 const RPC_PORT: u16 = 9944;
 
@@ -33,7 +35,7 @@ pub struct RunArgs {
         long,
         value_name = "URL",
         value_delimiter = ',',
-        env = "GEAR_EXE_ETHEREUM_RPC"
+        env = ETHEREUM_RPC
     )]
     pub ethereum_rpc: Vec<String>,
     /// Where blobs are read: a beacon node [default: the first Ethereum endpoint, as Anvil serves them].
@@ -141,12 +143,25 @@ fn run_dev(mut args: RunArgs) -> Result<(), CliError> {
         .enable_all()
         .build()
         .next("threads could not be started", "free some memory")?;
-    let network = runtime.block_on(dev::prepare(DevOptions {
-        base_path: args.node.shared_params.base_path.clone(),
-        ethereum_url: args.ethereum_rpc.first().cloned(),
-        ethereum_port: args.ethereum_port,
-        block_time: args.block_time,
-    }))?;
+    let network = runtime
+        .block_on(dev::prepare(DevOptions {
+            base_path: args.node.shared_params.base_path.clone(),
+            ethereum_url: args.ethereum_rpc.first().cloned(),
+            ethereum_port: args.ethereum_port,
+            block_time: args.block_time,
+        }))
+        .map_err(|mut error| {
+            // Whoever has used `tx` in this shell has not asked for this.
+            if let Ok(url) = std::env::var(ETHEREUM_RPC)
+                && args.ethereum_rpc.first() == Some(&url)
+            {
+                error.next = format!(
+                    "{}; {ETHEREUM_RPC} names it: unset that for a new Anvil",
+                    error.next
+                );
+            }
+            error
+        })?;
 
     let node = &mut args.node;
     if node.shared_params.log.is_empty() {

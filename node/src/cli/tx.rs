@@ -5,6 +5,7 @@ use super::{
     abi::PayloadArgs,
     amount,
     connect::{Endpoints, Signer},
+    mailbox::Letter,
     output::{Answer, Format},
     query::meaning,
 };
@@ -20,7 +21,7 @@ use gear_exe_ethereum::{
         Transaction, Wallet,
     },
 };
-use gear_exe_primitives::{CodeId, H256, MessageId};
+use gear_exe_primitives::{CodeId, H256};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -142,6 +143,15 @@ pub async fn run(args: TxArgs, format: Format) -> Result<(), CliError> {
         .map_err(client)?;
     let router = RouterClient::new(wallet.clone(), args.endpoints.router().await?);
     let wait = !args.no_wait;
+    let user = wallet.address();
+    let letter = |mirror, message| Letter {
+        at: &args.endpoints,
+        mirror,
+        user,
+        message,
+        patience: wait.then_some(Duration::from_secs(args.deadline)),
+        progress: &progress,
+    };
     let answer = match args.command {
         TxCommand::Upload { wasm } => upload(&router, &wasm, wait).await,
         TxCommand::Create(create) => self::create(&router, create).await,
@@ -186,26 +196,19 @@ pub async fn run(args: TxArgs, format: Format) -> Result<(), CliError> {
         } => {
             let payload = payload.bytes()?;
             let mirror = mirror(&router, program).await?;
-            let sent = mirror
-                .send_reply(message_id(message), payload, value)
-                .await
-                .map_err(client)?;
-            Ok(Answer::new()
-                .with("replied_to", message.to_string())
-                .with("transaction", sent.transaction_hash.to_string()))
+            letter(&mirror, message).reply(payload, value).await
         }
-        TxCommand::ClaimValue { program, message } => claim(&router, program, message, wait).await,
+        TxCommand::ClaimValue { program, message } => {
+            let mirror = mirror(&router, program).await?;
+            letter(&mirror, message).claim().await
+        }
     }?;
     progress.finish();
     answer.print(format)
 }
 
-fn message_id(message: B256) -> MessageId {
-    MessageId(H256(message.0))
-}
-
 /// What to do next about an error of the client.
-fn client(error: ClientError) -> CliError {
+pub(super) fn client(error: ClientError) -> CliError {
     let next = match &error {
         ClientError::Unreachable { .. } => {
             "start a development network with `gear-exe run --dev`, or give another node by --ethereum-rpc".into()
@@ -213,10 +216,15 @@ fn client(error: ClientError) -> CliError {
         ClientError::InsufficientFunds { account, .. } => {
             format!("send ETH to {account}, or sign with another key (--from)")
         }
-        ClientError::Refused { revert, .. } | ClientError::Failed { revert, .. } => revert
-            .hint()
-            .unwrap_or("contracts/README.md tells what each contract accepts; nothing was changed")
-            .into(),
+        ClientError::Refused { revert, .. } | ClientError::Failed { revert, .. } => match &*revert.name {
+            "ERC20InsufficientBalance" => {
+                "send the account wVARA, or sign with another key (--from); `gear-exe query balance` shows what one has"
+            }
+            _ => revert
+                .hint()
+                .unwrap_or("contracts/README.md tells what each contract accepts; nothing was changed"),
+        }
+        .into(),
         ClientError::Timeout { hint, .. } => hint.clone(),
         ClientError::CodeRefused(_) => {
             "compile the program for wasm32v1-none with gstd or Sails, and upload the optimised file".into()
@@ -239,6 +247,15 @@ fn client(error: ClientError) -> CliError {
             last,
             ..
         } => format!("{stage}: not done after {seconds} s{last}"),
+        // What to do is said once.
+        ClientError::Refused { revert, .. } | ClientError::Failed { revert, .. } => {
+            let hint = revert.hint().map(|hint| format!(": {hint}"));
+            let says = error.to_string();
+            match hint.and_then(|hint| says.strip_suffix(&hint).map(str::to_owned)) {
+                Some(short) => short,
+                None => says,
+            }
+        }
         error => error.to_string(),
     };
     CliError::new(what, next)
@@ -361,38 +378,4 @@ async fn replied(mirror: &MirrorClient, sent: SentMessage, wait: bool) -> Result
         .with("meaning", meaning(&code))
         .with("value", amount::show(U256::from(reply.value), amount::ETH))
         .with("reply_block", reply.block))
-}
-
-async fn claim(
-    router: &RouterClient,
-    program: Address,
-    message: B256,
-    wait: bool,
-) -> Result<Answer, CliError> {
-    let mirror = mirror(router, program).await?;
-    let receipt = mirror
-        .claim_value(message_id(message))
-        .await
-        .map_err(client)?;
-    let answer = Answer::new()
-        .with("message_id", message.to_string())
-        .with("transaction", receipt.transaction_hash.to_string());
-    if !wait {
-        return Ok(answer);
-    }
-    let claimed = mirror
-        .wait_for_claim(
-            message_id(message),
-            receipt.block_number.unwrap_or_default(),
-        )
-        .await
-        .map_err(client)?;
-    let value = amount::show(U256::from(claimed.value), amount::ETH);
-    if !claimed.paid {
-        return Err(CliError::new(
-            format!("{value} ETH could not be paid to this account"),
-            "it stays owed: have the account accept ETH and call withdrawPending of the Mirror",
-        ));
-    }
-    Ok(answer.with("eth", value))
 }

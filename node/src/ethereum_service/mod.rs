@@ -242,6 +242,15 @@ impl EthereumService {
                 self.metrics.ethereum_finalised.set(block.number);
                 seen.finalised = Some(block);
             }
+            // One answer was wrong. It is asked for again, and nobody tells when it is right.
+            ObserverEvent::Alarm(ObserverAlarm::Failing { endpoint, error })
+                if error.is_contradiction() =>
+            {
+                self.metrics.raise(
+                    Alarm::EthereumFaulty,
+                    format!("Ethereum endpoint {endpoint} gives a wrong answer: {error}"),
+                );
+            }
             ObserverEvent::Alarm(ObserverAlarm::Failing { endpoint, error }) => {
                 seen.down = true;
                 self.metrics.raise(

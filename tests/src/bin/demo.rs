@@ -234,21 +234,17 @@ impl Demo {
     async fn fan_out(&mut self) -> Result<()> {
         self.story
             .step("Upload `ping` and `fan-out`; create eight of the one and one of the other");
-        let ping = self.upload("ping", PING).await?;
-        let fan_out = self.upload("fan-out", FAN_OUT).await?;
-        let mut ids = Vec::new();
-        let mut first = Vec::new();
-        for salt in 0..8 {
-            let program = self.wallet.create(ping, salt, None).await?;
-            self.wallet.top_up(program, 50 * WVARA).await?;
-            first.push(self.wallet.send(program, b"", 0).await?);
-            ids.extend(program.into_word());
-        }
+        let [ping, fan_out] = self.wallet.upload_all([PING, FAN_OUT]).await?;
+        self.story
+            .at("Ethereum", "both codes are validated, offered in one block");
+        let pings = self.wallet.create_all(ping, 0..8).await?;
         let program = self.wallet.create(fan_out, 0, None).await?;
-        self.wallet.top_up(program, 200 * WVARA).await?;
-        first.push(self.wallet.send(program, &ids, 0).await?);
-        for sent in &first {
-            let reply = self.wallet.reply(sent).await?;
+        let ids: Vec<u8> = pings.iter().flat_map(|ping| ping.into_word()).collect();
+        let mut beginnings: Vec<(Address, u128, &[u8])> =
+            pings.iter().map(|ping| (*ping, 50, &b""[..])).collect();
+        beginnings.push((program, 200, &ids));
+        for sent in self.wallet.begin(&beginnings).await? {
+            let reply = self.wallet.reply(&sent).await?;
             ensure!(reply.code[0] == 0, "a program did not start: {reply:?}");
         }
         self.story.at(
