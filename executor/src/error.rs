@@ -9,10 +9,12 @@ use primitive_types::H256;
 pub enum CodeError {
     #[error("the code has {length} bytes; the limit is {limit}")]
     TooLong { length: usize, limit: usize },
-    #[error(
-        "not a WASM module of the accepted features (no floats, SIMD, threads, bulk memory): {0}"
-    )]
+    #[error("not a valid WASM module: {0}")]
     Malformed(String),
+    #[error("the code uses {0}, which no program may; build it for wasm32v1-none")]
+    Feature(&'static str),
+    #[error("the code uses the operator {0}, which no program may")]
+    Operator(String),
     #[error("more than {1} {0}")]
     Limit(&'static str, u64),
     #[error("imports come from module `env` only, not from `{0}`")]

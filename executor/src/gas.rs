@@ -1,10 +1,131 @@
 //! The gas schedule: what each thing costs. One unit is about a picosecond of the reference machine.
 //!
-//! Instructions are counted by wasmtime's fuel, one per operator, which depends on the code alone. Everything else is
-//! charged where it happens, by the fees below. Nothing depends on time, caches or threads.
+//! Operators are charged by [`Class`], block by block, by code that `code::metering` puts into the program itself: the
+//! amount depends on the code and its input alone, never on time, caches, threads or processor. Everything else is
+//! charged where it happens, by the fees below.
+//!
+//! The reference machine is one core of an AMD EPYC of the fifth Zen generation. `cargo bench -p gear-exe-executor
+//! --bench gas` measures every class again and prints what it takes beside what it costs; a class must not cost less
+//! than it takes there, and code as compilers make it costs a little more than it takes.
 
-/// Gas of one WASM operator.
-pub const PER_OPERATOR: u64 = 400;
+/// What an operator counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Structure that leaves no instruction: `block`, `end`, `nop`, `drop`.
+    Free,
+    /// Locals and constants, most of which become registers and operands.
+    Local,
+    /// What one cycle does: addition, shifts, logic, comparisons, `select`, integer conversions.
+    Simple,
+    /// Globals.
+    Global,
+    /// Reading memory.
+    Load,
+    /// Writing memory.
+    Store,
+    /// Integer multiplication.
+    Multiply,
+    /// Integer division and remainder.
+    Divide,
+    /// Bit counts.
+    Bits,
+    /// `if`, `else`, `br`, `br_if`, `return`, with the charge that each leads to.
+    Branch,
+    /// `br_table`.
+    Table,
+    /// Each round of a loop: its charge and its check.
+    Loop,
+    /// A call, with what the callee does to be called: its frame, its count of the stack, its check.
+    Call,
+    /// A call through a table, above [`Self::Call`]: bounds, signature.
+    Indirect,
+    /// Float operators that only move bits or compare.
+    FloatSimple,
+    /// Float addition, multiplication, minimum, and the like, with the check for NaN.
+    Float,
+    /// Float division.
+    FloatDivide,
+    /// Square roots.
+    FloatRoot,
+    /// Rounding, and conversions between floats and integers.
+    FloatConvert,
+    /// Vector operators that are one instruction.
+    Vector,
+    /// Vector operators that are several instructions.
+    VectorSlow,
+    /// Vectors of floats: addition, multiplication, and the like, with the check for NaN.
+    VectorFloat,
+    /// Vectors of floats: minimum, rounding, and conversions.
+    VectorConvert,
+    /// Vectors of floats: division and square roots.
+    VectorDivide,
+    /// `memory.copy` and `memory.fill`, before the bytes: see [`PER_BULK`].
+    Bulk,
+}
+
+impl Class {
+    /// Every class.
+    pub const ALL: [Self; 25] = [
+        Self::Free,
+        Self::Local,
+        Self::Simple,
+        Self::Global,
+        Self::Load,
+        Self::Store,
+        Self::Multiply,
+        Self::Divide,
+        Self::Bits,
+        Self::Branch,
+        Self::Table,
+        Self::Loop,
+        Self::Call,
+        Self::Indirect,
+        Self::FloatSimple,
+        Self::Float,
+        Self::FloatDivide,
+        Self::FloatRoot,
+        Self::FloatConvert,
+        Self::Vector,
+        Self::VectorSlow,
+        Self::VectorFloat,
+        Self::VectorConvert,
+        Self::VectorDivide,
+        Self::Bulk,
+    ];
+
+    /// Gas of one operator.
+    pub const fn units(self) -> u64 {
+        match self {
+            Self::Free => 0,
+            Self::Local => 10,
+            Self::Simple | Self::Bits => 80,
+            Self::Global => 60,
+            Self::Loop => 100,
+            Self::Store => 100,
+            Self::Multiply => 100,
+            Self::Load => 130,
+            Self::FloatSimple => 150,
+            Self::Vector => 170,
+            Self::Branch | Self::Float => 200,
+            Self::Indirect => 300,
+            Self::VectorFloat => 500,
+            Self::Table => 500,
+            Self::FloatConvert | Self::VectorSlow => 600,
+            Self::FloatDivide => 1_100,
+            Self::VectorConvert => 1_600,
+            Self::FloatRoot => 2_100,
+            Self::Divide => 2_000,
+            Self::VectorDivide => 2_400,
+            Self::Call => 4_300,
+            Self::Bulk => 9_000,
+        }
+    }
+}
+
+/// Bytes of memory for which a bulk operator pays at once.
+pub const BULK_BYTES: u64 = 64;
+/// Gas of every started [`BULK_BYTES`] of `memory.copy` and `memory.fill`, charged before they run.
+pub const PER_BULK: u64 = 1_600;
 /// Gas of taking a message from the queue.
 pub const DISPATCH: u64 = 10_000_000;
 /// Gas of every system call.

@@ -5,7 +5,7 @@
 
 use crate::{
     StoreError, allocations,
-    code::{Code, MEMORY, STACK, STACK_LIMIT},
+    code::{Code, GAS, MEMORY, STACK, STACK_LIMIT},
     gas,
     round::Directory,
     state::{Allocations, ContextStore, PAGE_SIZE, store::Content},
@@ -20,7 +20,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-use wasmtime::{Instance, Memory, Store, Trap};
+use wasmtime::{Global, Instance, Memory, Store, Trap, Val};
 
 /// What a run is given.
 pub(crate) struct RunInput {
@@ -80,6 +80,8 @@ pub(crate) struct Host {
     pub(crate) input: RunInput,
     /// Set once the program is instantiated.
     pub(crate) memory: Option<Memory>,
+    /// Gas left, below zero if it was not enough. Set once the program is instantiated.
+    pub(crate) gas: Option<Global>,
     pub(crate) static_pages: u32,
     /// WASM pages that the program may have.
     pub(crate) max_pages: u32,
@@ -166,6 +168,7 @@ pub(crate) fn run(
     let host = Host {
         input,
         memory: None,
+        gas: None,
         static_pages,
         max_pages: code.facts.max_pages.map_or(most, |own| own.min(most)),
         sent: Vec::new(),
@@ -175,10 +178,10 @@ pub(crate) fn run(
         fault: None,
     };
     let mut store = Store::new(code.instance.module().engine(), host);
-    let fuel = (limit - burned) / gas::PER_OPERATOR;
-    let (instance, result) = start(&mut store, code, &loaded, pages, entry, fuel);
-    let left = store.get_fuel().unwrap_or(0);
-    burned += (fuel - left.min(fuel)) * gas::PER_OPERATOR;
+    let given = i64::try_from(limit - burned).unwrap_or(i64::MAX);
+    let (instance, result) = start(&mut store, code, &loaded, pages, entry, given);
+    let left = gas_left(&mut store, given);
+    burned += given.abs_diff(left.clamp(0, given));
     if let Some(fault) = store.data_mut().fault.take() {
         return Err(fault);
     }
@@ -186,6 +189,9 @@ pub(crate) fn run(
         Ok(()) => Ended::Done,
         Err(error) => how_stopped(&error, &mut store, instance),
     };
+    if left < 0 {
+        ended = Ended::Failed(ReplyCode::RAN_OUT_OF_GAS, Vec::new());
+    }
 
     let mut changed = Vec::new();
     if let (Some(memory), Ended::Done | Ended::Wait(_)) = (store.data().memory, &ended) {
@@ -227,11 +233,10 @@ fn start(
     loaded: &BTreeMap<u32, Vec<u8>>,
     pages: u32,
     entry: &str,
-    fuel: u64,
+    gas: i64,
 ) -> (Option<Instance>, wasmtime::Result<()>) {
     let mut made = None;
     let mut call = || {
-        store.set_fuel(fuel)?;
         let instance = code.instance.instantiate(&mut *store)?;
         made = Some(instance);
         let memory = instance
@@ -248,12 +253,23 @@ fn start(
             }
         }
         store.data_mut().memory = Some(memory);
+        let left = instance
+            .get_global(&mut *store, GAS)
+            .ok_or_else(|| wasmtime::Error::msg("an instrumented module counts its gas"))?;
+        left.set(&mut *store, Val::I64(gas))?;
+        store.data_mut().gas = Some(left);
         instance
             .get_typed_func::<(), ()>(&mut *store, entry)?
             .call(&mut *store, ())
     };
     let result = call();
     (made, result)
+}
+
+/// What is left of the gas that a run was given. All of it, if the run did not get as far as to have any.
+fn gas_left(store: &mut Store<Host>, given: i64) -> i64 {
+    let gas = store.data().gas;
+    gas.and_then(|gas| gas.get(store).i64()).unwrap_or(given)
 }
 
 /// Whether a Gear page belongs to the state: static or allocated, and not of the stack.
@@ -304,7 +320,6 @@ fn how_stopped(
         };
     }
     let code = match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => ReplyCode::RAN_OUT_OF_GAS,
         Some(Trap::StackOverflow) => ReplyCode::STACK_LIMIT_EXCEEDED,
         Some(_) if is_over_stack(store, instance) => ReplyCode::STACK_LIMIT_EXCEEDED,
         Some(_) => ReplyCode::UNREACHABLE,

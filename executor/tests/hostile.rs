@@ -62,40 +62,97 @@ fn bytes_that_are_no_module() {
 }
 
 #[test]
-fn features_beyond_the_first_standard() {
-    for (text, reason) in [
-        ("(func (param f32))", "floating-point"),
-        ("(func (drop (f64.const 1)))", "floating-point"),
-        ("(func (local v128))", "SIMD"),
-        (
-            "(func (memory.copy (i32.const 0) (i32.const 0) (i32.const 0)))",
-            "bulk memory",
-        ),
-        (
-            "(func (memory.fill (i32.const 0) (i32.const 0) (i32.const 0)))",
-            "bulk memory",
-        ),
-        ("(func (param externref))", "reference types"),
-        (
-            "(func (result i32 i32) i32.const 0 i32.const 0)",
-            "multi-value",
-        ),
+fn features_that_no_program_may_use() {
+    for (text, feature) in [
         ("(tag)", "exceptions"),
         ("(func return_call 0)", "tail calls"),
+        ("(func (param externref))", "reference types"),
+        (
+            "(table 1 funcref) (func (drop (table.get 0 (i32.const 0))))",
+            "reference types",
+        ),
+        (
+            "(table 1 funcref) (func (drop (table.grow 0 (ref.null func) (i32.const 9))))",
+            "reference types",
+        ),
+        ("(table 1 funcref) (table 1 funcref)", "reference types"),
+        ("(func atomic.fence)", "threads and atomics"),
+        (
+            "(func (drop (i32.atomic.load (i32.const 0))))",
+            "threads and atomics",
+        ),
+        (
+            "(func (param v128) (drop (i8x16.relaxed_swizzle (local.get 0) (local.get 0))))",
+            "relaxed SIMD",
+        ),
+        ("(memory 1)", "several memories"),
+        (
+            "(global i32 (i32.add (i32.const 1) (i32.const 2)))",
+            "constant expressions with operators",
+        ),
+        ("(type (struct))", "garbage collection"),
+        (
+            "(data $d \"a\") (func (memory.init $d (i32.const 0) (i32.const 0) (i32.const 0)))",
+            "passive segments and bulk operators on tables",
+        ),
+        (
+            "(table 1 funcref) (elem $e func) (func (table.init $e (i32.const 0) (i32.const 0) (i32.const 0)))",
+            "passive segments and bulk operators on tables",
+        ),
+        (
+            "(data $d \"a\") (func (data.drop $d))",
+            "passive segments and bulk operators on tables",
+        ),
     ] {
-        match with(text) {
-            CodeError::Malformed(why) => assert!(why.contains(reason), "{text}: {why}"),
-            other => panic!("{text}: {other}"),
-        }
+        assert_eq!(with(text), CodeError::Feature(feature), "{text}");
     }
-    let shared = wat(&format!(
-        r#"(import "env" "memory" (memory 1 2 shared)) {HANDLE}"#
+    let memory = |ty: &str| {
+        refusal(&wat(&format!(
+            r#"(import "env" "memory" (memory {ty})) {HANDLE}"#
+        )))
+    };
+    assert_eq!(
+        memory("1 2 shared"),
+        CodeError::Feature("threads and atomics")
+    );
+    assert_eq!(memory("i64 1"), CodeError::Feature("64-bit memory"));
+    let component = wat::parse_str("(component)").unwrap();
+    assert_eq!(
+        refusal(&component),
+        CodeError::Feature("the component model")
+    );
+    // Wrong by every standard.
+    assert!(matches!(
+        with("(func (result i32))"),
+        CodeError::Malformed(_)
     ));
-    assert!(matches!(refusal(&shared), CodeError::Malformed(_)));
-    let wide = wat(&format!(
-        r#"(import "env" "memory" (memory i64 1)) {HANDLE}"#
-    ));
-    assert!(matches!(refusal(&wide), CodeError::Malformed(_)));
+}
+
+#[test]
+fn features_that_every_program_may_use() {
+    let mut world = World::new();
+    let functions = r#"(global $g (mut f64) (f64.const 0.5)) (type $t (func (result i32)))
+        (table 2 funcref) (elem (i32.const 0) $one $one) (func $one (result i32) i32.const 1)
+        (func $two (param i32) (result i32 f64 v128) (local.get 0) (f64.const 2.5) (v128.const i32x4 1 2 3 4))
+        (func $swap (param i32 i32) (result i32 i32) (local.get 1) (local.get 0))"#;
+    let body = "(local $v v128)
+        (i32.store (i32.const 0) (i32.extend8_s (i32.const 0xff)))
+        (memory.copy (i32.const 4) (i32.const 0) (i32.const 4))
+        (memory.fill (i32.const 8) (i32.const 7) (i32.const 4))
+        (call $two (i32.const 3)) (local.set $v) (global.set $g) (drop)
+        (i32.const 5) (i32.const 6) (block (param i32 i32) (result i32 i32) (call $swap)) (drop) (drop)
+        (i32.store (i32.const 12) (i32.trunc_sat_f64_s (f64.mul (global.get $g) (f64.const 1e300))))
+        (i32.store (i32.const 16) (i32x4.extract_lane 3 (i32x4.add (local.get $v) (local.get $v))))
+        (drop (call_indirect (type $t) (i32.const 1)))
+        (if (i32.ne (i32.load (i32.const 4)) (i32.const -1)) (then unreachable))
+        (if (i32.ne (i32.load (i32.const 8)) (i32.const 0x07070707)) (then unreachable))
+        (if (i32.ne (i32.load (i32.const 12)) (i32.const 0x7fffffff)) (then unreachable))
+        (if (i32.ne (i32.load (i32.const 16)) (i32.const 8)) (then unreachable))";
+    let program = program(&mut world, functions, body);
+    // Globals start again with each message.
+    for _ in 0..2 {
+        assert_eq!(world.ends(program, b""), ReplyCode::SUCCESS_AUTO);
+    }
 }
 
 #[test]
@@ -232,6 +289,18 @@ fn sizes() {
         (
             format!("(func {})", many(MAX_FUNCTION_LENGTH, "nop ")),
             "bytes of a function",
+        ),
+        (
+            format!(
+                "(func {} {})",
+                many(401, "i32.const 1 "),
+                many(401, "drop ")
+            ),
+            "operands kept by a function",
+        ),
+        (
+            format!("(func {})", many(8_000, "(if (i32.const 1) (then))")),
+            "squares of the numbers of branches of the functions, added up; split the long ones",
         ),
         (
             (0..400)

@@ -13,7 +13,7 @@ mod finish;
 const TARGET: &str = "wasm32v1-none";
 
 /// Folder of each program; its package is called `gear-exe-<folder>`.
-const PROGRAMS: &[&str] = &["counter", "fan-out", "ping", "trouble", "vft"];
+const PROGRAMS: &[&str] = &["counter", "fan-out", "kernels", "ping", "trouble", "vft"];
 
 fn main() {
     let manifest_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));

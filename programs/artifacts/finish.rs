@@ -77,7 +77,7 @@ pub fn finish(wasm: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
     }
 
     let finished = module.finish();
-    let features = (WasmFeatures::WASM1 | WasmFeatures::SIGN_EXTENSION) - WasmFeatures::FLOATS;
+    let features = WasmFeatures::WASM1 | WasmFeatures::SIGN_EXTENSION | WasmFeatures::SIMD;
     Validator::new_with_features(features).validate_all(&finished)?;
     Ok(finished)
 }

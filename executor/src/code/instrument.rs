@@ -1,228 +1,273 @@
-//! Makes a validated module safe to run: its stack is bounded by a count that depends on the code alone.
+//! Makes a validated module safe to run: it meters its own gas and bounds its own stack, by what depends on the code alone.
 //!
-//! Each function adds its cost to a global when it starts and takes it off when it ends; one that would take the count
-//! over [`STACK_LIMIT`] traps. A function costs [`FRAME`] and [`SLOT`] bytes for every parameter, local and operator: more than any compiler
-//! needs for its frame, since no operator leaves more than one value of eight bytes. So the native stack, which differs
-//! between processors, is never what ends a program.
+//! What comes out exports, beside the entry points,
 //!
-//! The memory, which programs import, becomes the module's own: then one linked module serves every message.
+//! * the memory, which programs import, as the module's own: then one linked module serves every message;
+//! * the global `gas` (`i64`): gas left. The host sets it before a call and reads it after; a program that is out of gas
+//!   leaves it negative and traps;
+//! * the global `stack` (`i32`): bytes of stack in use. Each function that calls others adds its frame while it runs; one
+//!   that would take it over [`STACK_LIMIT`](super::STACK_LIMIT) leaves it at its highest value and traps. A frame is
+//!   counted larger than any compiler needs, since no operator leaves more than one value (see `metering`). So the native
+//!   stack, which differs between processors, is never what ends a program;
+//! * the function `reset`: puts every mutable global back to its first value and `stack` to zero, so that an instance can
+//!   serve another message.
 
-use super::{MEMORY, STACK, STACK_LIMIT};
+use super::{
+    GAS, MEMORY, RESET, STACK,
+    metering::{Context, broken, function},
+};
 use crate::CodeError;
+use std::{collections::BTreeMap, ops::Range};
 use wasm_encoder::{
-    BlockType, CodeSection, ConstExpr, ExportKind, ExportSection, Function, GlobalSection,
-    GlobalType, ImportSection, Instruction, MemorySection, MemoryType, Module, RawSection,
-    SectionId, ValType,
+    BlockType, CodeSection, ConstExpr, ExportKind, ExportSection, Function, FunctionSection,
+    GlobalSection, GlobalType, ImportSection, Instruction, MemorySection, MemoryType, Module,
+    RawSection, SectionId, TypeSection, ValType,
     reencode::{Reencode, RoundtripReencoder},
 };
-use wasmparser::{ExternalKind, FunctionBody, Operator, Parser, Payload, TypeRef};
+use wasmparser::{ExternalKind, FunctionBody, GlobalSectionReader, Parser, Payload, TypeRef};
 
-/// Accounted bytes of every frame.
-const FRAME: u32 = 256;
-/// Accounted bytes of everything that may need a place in a frame.
-const SLOT: u32 = 8;
-
-fn broken(error: impl std::fmt::Display) -> CodeError {
-    CodeError::Malformed(error.to_string())
+/// The parts of a module, as far as they are changed.
+#[derive(Default)]
+struct Parts<'a> {
+    types: TypeSection,
+    imports: ImportSection,
+    tables: Option<Range<usize>>,
+    globals: GlobalSection,
+    /// What `reset` does.
+    resets: Vec<Instruction<'a>>,
+    exports: ExportSection,
+    elements: Option<Range<usize>>,
+    bodies: Vec<FunctionBody<'a>>,
+    data: Option<Range<usize>>,
+    /// WASM pages of the memory at the start.
+    pages: u64,
 }
 
 /// Rewrites a module that `validate` accepted.
-pub(super) fn bound_stack(wasm: &[u8]) -> Result<Vec<u8>, CodeError> {
+pub(super) fn instrument(wasm: &[u8]) -> Result<Vec<u8>, CodeError> {
     let mut encoder = RoundtripReencoder;
-    let mut module = Module::new();
-    let mut results = Vec::new();
-    let mut functions = Vec::new();
-    let mut code = CodeSection::new();
-    let (mut globals, mut counter) = (GlobalSection::new(), 0u32);
-    let mut memory = None;
-    let mut exports = ExportSection::new();
-    // Sections come in a fixed order; what stands between them is written when the next one is met.
-    let mut written = Written::default();
-
+    let mut parts = Parts::default();
+    let mut context = Context {
+        types: Vec::new(),
+        functions: Vec::new(),
+        imported: 0,
+        vectors: false,
+        stack: 0,
+        gas: 1,
+    };
     for payload in Parser::new(0).parse_all(wasm) {
-        let payload = payload.map_err(broken)?;
+        parts.take(&mut encoder, &mut context, payload.map_err(broken)?)?;
+    }
+    let own_functions = context.functions.clone();
+    let own_functions = own_functions
+        .get(context.imported as usize..)
+        .unwrap_or(&[]);
+
+    let mut functions = FunctionSection::new();
+    let mut code = CodeSection::new();
+    let mut blocks = Blocks {
+        next: context.types.len() as u32,
+        known: BTreeMap::new(),
+    };
+    for (index, body) in (context.imported..).zip(&parts.bodies) {
+        let results = context.signature(index)?.results().to_vec();
+        let block = blocks.of(&mut parts.types, &mut encoder, &results)?;
+        code.function(&function(&context, &mut encoder, index, body, block)?);
+    }
+    for ty in own_functions {
+        functions.function(*ty);
+    }
+    // `reset` comes last, so that no other index changes.
+    let reset = blocks.of_nothing(&mut parts.types);
+    functions.function(reset);
+    let mut last = Function::new([]);
+    for instruction in &parts.resets {
+        last.instruction(instruction);
+    }
+    last.instruction(&Instruction::I32Const(0))
+        .instruction(&Instruction::GlobalSet(context.stack))
+        .instruction(&Instruction::End);
+    code.function(&last);
+    let exports = &mut parts.exports;
+    exports.export(MEMORY, ExportKind::Memory, 0);
+    exports.export(STACK, ExportKind::Global, context.stack);
+    exports.export(GAS, ExportKind::Global, context.gas);
+    exports.export(RESET, ExportKind::Func, context.functions.len() as u32);
+
+    for (ty, zero) in [
+        (ValType::I32, ConstExpr::i32_const(0)),
+        (ValType::I64, ConstExpr::i64_const(0)),
+    ] {
+        let ty = GlobalType {
+            val_type: ty,
+            mutable: true,
+            shared: false,
+        };
+        parts.globals.global(ty, &zero);
+    }
+    let mut memories = MemorySection::new();
+    memories.memory(MemoryType {
+        minimum: parts.pages,
+        // Nothing but `alloc` makes it grow, and that knows the limit.
+        maximum: None,
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
+
+    let mut module = Module::new();
+    module
+        .section(&parts.types)
+        .section(&parts.imports)
+        .section(&functions);
+    raw(&mut module, SectionId::Table, wasm, parts.tables);
+    module
+        .section(&memories)
+        .section(&parts.globals)
+        .section(&parts.exports);
+    raw(&mut module, SectionId::Element, wasm, parts.elements);
+    module.section(&code);
+    raw(&mut module, SectionId::Data, wasm, parts.data);
+    Ok(module.finish())
+}
+
+impl<'a> Parts<'a> {
+    fn take(
+        &mut self,
+        encoder: &mut RoundtripReencoder,
+        context: &mut Context,
+        payload: Payload<'a>,
+    ) -> Result<(), CodeError> {
         match payload {
             Payload::TypeSection(reader) => {
-                raw(&mut module, SectionId::Type, wasm, reader.range());
-                for ty in reader.into_iter_err_on_gc_types() {
-                    results.push(ty.map_err(broken)?.results().first().copied());
+                for ty in reader.clone().into_iter_err_on_gc_types() {
+                    let ty = ty.map_err(broken)?;
+                    context.vectors |= ty
+                        .params()
+                        .iter()
+                        .chain(ty.results())
+                        .any(|ty| *ty == wasmparser::ValType::V128);
+                    context.types.push(ty);
                 }
+                encoder
+                    .parse_type_section(&mut self.types, reader)
+                    .map_err(broken)?;
             }
             Payload::ImportSection(reader) => {
-                let mut imports = ImportSection::new();
                 for import in reader {
                     let import = import.map_err(broken)?;
                     match import.ty {
-                        TypeRef::Memory(ty) => memory = Some(ty.initial),
+                        TypeRef::Memory(ty) => self.pages = ty.initial,
                         ty => {
+                            if let TypeRef::Func(index) = ty {
+                                context.functions.push(index);
+                                context.imported += 1;
+                            }
                             let ty = encoder.entity_type(ty).map_err(broken)?;
-                            imports.import(import.module, import.name, ty);
+                            self.imports.import(import.module, import.name, ty);
                         }
                     }
                 }
-                module.section(&imports);
             }
             Payload::FunctionSection(reader) => {
-                raw(&mut module, SectionId::Function, wasm, reader.range());
                 for index in reader {
-                    functions.push(index.map_err(broken)?);
+                    context.functions.push(index.map_err(broken)?);
                 }
             }
-            Payload::TableSection(reader) => {
-                raw(&mut module, SectionId::Table, wasm, reader.range());
-            }
-            Payload::GlobalSection(reader) => {
-                counter = reader.count();
-                encoder
-                    .parse_global_section(&mut globals, reader)
-                    .map_err(broken)?;
-            }
+            Payload::TableSection(reader) => self.tables = Some(reader.range()),
+            Payload::GlobalSection(reader) => self.globals(encoder, context, reader)?,
             Payload::ExportSection(reader) => {
                 for export in reader {
                     let export = export.map_err(broken)?;
                     if export.kind == ExternalKind::Func {
-                        exports.export(export.name, ExportKind::Func, export.index);
+                        self.exports
+                            .export(export.name, ExportKind::Func, export.index);
                     }
                 }
             }
-            Payload::ElementSection(reader) => {
-                written.middle(&mut module, memory, &mut globals, counter, &mut exports);
-                raw(&mut module, SectionId::Element, wasm, reader.range());
-            }
-            Payload::CodeSectionEntry(body) => {
-                let index = code.len() as usize;
-                let result = functions
-                    .get(index)
-                    .and_then(|ty| results.get(*ty as usize))
-                    .ok_or_else(|| broken("a function has no type"))?;
-                code.function(&function(&mut encoder, &body, *result, counter)?);
-            }
-            Payload::DataSection(reader) => {
-                written.middle(&mut module, memory, &mut globals, counter, &mut exports);
-                written.code(&mut module, &code);
-                raw(&mut module, SectionId::Data, wasm, reader.range());
-            }
+            Payload::ElementSection(reader) => self.elements = Some(reader.range()),
+            Payload::CodeSectionEntry(body) => self.bodies.push(body),
+            Payload::DataSection(reader) => self.data = Some(reader.range()),
             _ => {}
         }
+        Ok(())
     }
-    written.middle(&mut module, memory, &mut globals, counter, &mut exports);
-    written.code(&mut module, &code);
-    Ok(module.finish())
-}
 
-fn raw(module: &mut Module, id: SectionId, wasm: &[u8], range: std::ops::Range<usize>) {
-    module.section(&RawSection {
-        id: id as u8,
-        data: wasm.get(range).unwrap_or_default(),
-    });
-}
-
-/// Which of the sections that this module makes itself are there already.
-#[derive(Default)]
-struct Written {
-    middle: bool,
-    code: bool,
-}
-
-impl Written {
-    /// Memory, globals and exports, which stand between tables and elements.
-    fn middle(
+    fn globals(
         &mut self,
-        module: &mut Module,
-        memory: Option<u64>,
-        globals: &mut GlobalSection,
-        counter: u32,
-        exports: &mut ExportSection,
-    ) {
-        if std::mem::replace(&mut self.middle, true) {
-            return;
-        }
-        let mut memories = MemorySection::new();
-        memories.memory(MemoryType {
-            minimum: memory.unwrap_or(0),
-            // Nothing but `alloc` makes it grow, and that knows the limit.
-            maximum: None,
-            memory64: false,
-            shared: false,
-            page_size_log2: None,
-        });
-        globals.global(
-            GlobalType {
-                val_type: ValType::I32,
-                mutable: true,
-                shared: false,
-            },
-            &ConstExpr::i32_const(0),
-        );
-        exports.export(MEMORY, ExportKind::Memory, 0);
-        exports.export(STACK, ExportKind::Global, counter);
-        module.section(&memories).section(globals).section(exports);
-    }
-
-    fn code(&mut self, module: &mut Module, code: &CodeSection) {
-        if !std::mem::replace(&mut self.code, true) {
-            module.section(code);
-        }
-    }
-}
-
-/// The function with its count around it. The body becomes a block, so that every way out of it leads to the end.
-fn function(
-    encoder: &mut RoundtripReencoder,
-    body: &FunctionBody<'_>,
-    result: Option<wasmparser::ValType>,
-    counter: u32,
-) -> Result<Function, CodeError> {
-    let mut locals = Vec::new();
-    let mut slots = 0u32;
-    for local in body.get_locals_reader().map_err(broken)? {
-        let (count, ty) = local.map_err(broken)?;
-        slots = slots.saturating_add(count);
-        locals.push((count, encoder.val_type(ty).map_err(broken)?));
-    }
-    for operator in body.get_operators_reader().map_err(broken)? {
-        operator.map_err(broken)?;
-        slots = slots.saturating_add(1);
-    }
-    let cost = FRAME.saturating_add(slots.saturating_mul(SLOT)) as i32;
-    let block = match result {
-        Some(ty) => BlockType::Result(encoder.val_type(ty).map_err(broken)?),
-        None => BlockType::Empty,
-    };
-
-    let mut function = Function::new(locals);
-    function
-        .instruction(&Instruction::GlobalGet(counter))
-        .instruction(&Instruction::I32Const(cost))
-        .instruction(&Instruction::I32Add)
-        .instruction(&Instruction::GlobalSet(counter))
-        .instruction(&Instruction::GlobalGet(counter))
-        .instruction(&Instruction::I32Const(STACK_LIMIT as i32))
-        .instruction(&Instruction::I32GtU)
-        .instruction(&Instruction::If(BlockType::Empty))
-        .instruction(&Instruction::Unreachable)
-        .instruction(&Instruction::End)
-        .instruction(&Instruction::Block(block));
-    let mut nesting = 0u32;
-    for operator in body.get_operators_reader().map_err(broken)? {
-        let operator = operator.map_err(broken)?;
-        match operator {
-            Operator::Return => {
-                function.instruction(&Instruction::Br(nesting));
+        encoder: &mut RoundtripReencoder,
+        context: &mut Context,
+        reader: GlobalSectionReader<'a>,
+    ) -> Result<(), CodeError> {
+        context.stack = reader.count();
+        context.gas = context.stack + 1;
+        for (index, global) in (0..).zip(reader.clone()) {
+            let global = global.map_err(broken)?;
+            context.vectors |= global.ty.content_type == wasmparser::ValType::V128;
+            if !global.ty.mutable {
                 continue;
             }
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => nesting += 1,
-            // The last one ends the block that the body has become.
-            Operator::End => nesting = nesting.saturating_sub(1),
-            _ => {}
+            // The one operator of a constant expression, without its `end`.
+            let mut operators = global.init_expr.get_operators_reader();
+            while !operators.is_end_then_eof() {
+                let operator = operators.read().map_err(broken)?;
+                self.resets
+                    .push(encoder.instruction(operator).map_err(broken)?);
+            }
+            self.resets.push(Instruction::GlobalSet(index));
         }
-        function.instruction(&encoder.instruction(operator).map_err(broken)?);
+        encoder
+            .parse_global_section(&mut self.globals, reader)
+            .map_err(broken)
     }
-    function
-        .instruction(&Instruction::GlobalGet(counter))
-        .instruction(&Instruction::I32Const(cost))
-        .instruction(&Instruction::I32Sub)
-        .instruction(&Instruction::GlobalSet(counter))
-        .instruction(&Instruction::End);
-    Ok(function)
+}
+
+/// The types of the blocks that bodies become.
+struct Blocks {
+    /// Index of the next type.
+    next: u32,
+    known: BTreeMap<Vec<u8>, u32>,
+}
+
+impl Blocks {
+    fn of(
+        &mut self,
+        types: &mut TypeSection,
+        encoder: &mut RoundtripReencoder,
+        results: &[wasmparser::ValType],
+    ) -> Result<BlockType, CodeError> {
+        let mut encoded = Vec::with_capacity(results.len());
+        for ty in results {
+            encoded.push(encoder.val_type(*ty).map_err(broken)?);
+        }
+        match encoded.as_slice() {
+            [] => Ok(BlockType::Empty),
+            [one] => Ok(BlockType::Result(*one)),
+            many => Ok(BlockType::FunctionType(self.index(types, many))),
+        }
+    }
+
+    fn of_nothing(&mut self, types: &mut TypeSection) -> u32 {
+        self.index(types, &[])
+    }
+
+    fn index(&mut self, types: &mut TypeSection, results: &[ValType]) -> u32 {
+        let mut key = Vec::new();
+        for ty in results {
+            wasm_encoder::Encode::encode(ty, &mut key);
+        }
+        *self.known.entry(key).or_insert_with(|| {
+            types
+                .ty()
+                .function(std::iter::empty(), results.iter().copied());
+            self.next += 1;
+            self.next - 1
+        })
+    }
+}
+
+fn raw(module: &mut Module, id: SectionId, wasm: &[u8], range: Option<Range<usize>>) {
+    if let Some(data) = range.and_then(|range| wasm.get(range)) {
+        module.section(&RawSection { id: id as u8, data });
+    }
 }

@@ -1,10 +1,16 @@
 //! Codes: validated, made safe to run, compiled once by Cranelift, and cached in memory and on disk.
 //!
 //! WASM comes in by [`Codes::add`]; [`validate`] decides whether it may run and reads the facts that execution needs;
-//! [`instrument`] bounds its stack; the compiled module goes to the cache and, serialized, to the store.
+//! [`instrument`] makes it meter its gas and bound its stack; the compiled module goes to the cache and, serialized, to
+//! the store.
 
+mod classes;
 mod complexity;
+mod floats;
 mod instrument;
+mod metering;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 pub use validate::{MAX_CODE_LENGTH, MAX_FUNCTION_LENGTH, MAX_STATIC_PAGES};
@@ -30,17 +36,21 @@ use wasmtime::{Config, Engine, InstancePre, Linker, Module, OptLevel};
 pub(crate) const MEMORY: &str = "memory";
 /// Name of the global that counts the stack: see [`instrument`].
 pub(crate) const STACK: &str = "stack";
+/// Name of the global that holds the gas left: see [`instrument`].
+pub(crate) const GAS: &str = "gas";
+/// Name of the function that prepares an instance for another message: see [`instrument`].
+pub(crate) const RESET: &str = "reset";
 /// Accounted bytes of stack that a message may use.
 pub(crate) const STACK_LIMIT: u32 = 16 << 20;
-/// Native stack that wasmtime grants to WASM. The accounted bytes are an upper bound of the native ones, so the count
-/// ends a program long before this does.
+/// Native stack that wasmtime grants to WASM. The accounted bytes, and one frame that is not accounted, are an upper bound
+/// of the native ones, so the count ends a program long before this does.
 const NATIVE_STACK: usize = 32 << 20;
 /// Stack of a thread that runs programs: what WASM may use, and room for system calls and the executor itself.
 pub(crate) const THREAD_STACK: usize = 48 << 20;
 /// Codes whose compiled form is kept in memory.
 const CACHED: usize = 256;
 /// Changes whenever the same WASM is compiled to something else: the version of wasmtime and of [`instrument`].
-const COMPILER: &[u8] = b"wasmtime-36.0/1";
+const COMPILER: &[u8] = b"wasmtime-36.0/2";
 
 /// What execution needs of a code.
 pub(crate) struct Code {
@@ -70,14 +80,7 @@ pub(crate) struct Codes {
 
 impl Codes {
     pub(crate) fn new(disk: Arc<Disk>, stats: Arc<Counters>) -> Result<Self, OpenError> {
-        let mut config = Config::new();
-        config
-            .consume_fuel(true)
-            .max_wasm_stack(NATIVE_STACK)
-            .cranelift_opt_level(OptLevel::Speed)
-            .wasm_backtrace(false)
-            .generate_address_map(false);
-        let engine = Engine::new(&config).map_err(compiler)?;
+        let engine = Engine::new(&config()).map_err(compiler)?;
         let mut linker = Linker::new(&engine);
         syscalls::link(&mut linker).map_err(compiler)?;
         Ok(Self {
@@ -183,8 +186,8 @@ impl Codes {
 
     fn compile(&self, wasm: &[u8]) -> Result<Module, CodeError> {
         self.stats.codes_compiled.fetch_add(1, Relaxed);
-        let bounded = instrument::bound_stack(wasm)?;
-        Module::new(self.linker.engine(), bounded).map_err(compiler)
+        let metered = instrument::instrument(wasm)?;
+        Module::new(self.linker.engine(), metered).map_err(compiler)
     }
 
     fn link(&self, module: &Module, facts: Facts) -> Result<Code, CodeError> {
@@ -204,6 +207,22 @@ impl Codes {
         // wasmtime, configuration or processor is refused by wasmtime itself, and then compiled anew.
         unsafe { Module::deserialize(self.linker.engine(), bytes) }.ok()
     }
+}
+
+/// How programs are compiled: as fast as can be, with results that do not depend on the machine.
+fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .max_wasm_stack(NATIVE_STACK)
+        .cranelift_opt_level(OptLevel::Speed)
+        // Every address that 32 bits and a usual offset can reach is reserved: no access needs a comparison.
+        .memory_reservation(4 << 30)
+        .memory_guard_size(32 << 20)
+        // Indirect calls need not look whether their table is ready, which takes most of their time to compile.
+        .table_lazy_init(false)
+        .wasm_backtrace(false)
+        .generate_address_map(false);
+    config
 }
 
 fn compiler(error: wasmtime::Error) -> CodeError {

@@ -1,15 +1,22 @@
 //! The rules for code, checked before anything is compiled: what is refused is refused with its reason.
 //!
-//! Accepted is what the existing network accepts: WebAssembly 1.0 with sign extension and without floats, the memory
-//! and system calls imported from `env`, entry points exported. Everything whose cost would not be proportional to its
-//! gas, and everything whose result could differ between machines, is refused.
+//! Accepted is WebAssembly 1.0 with what Rust's targets make of it: sign extension, several values, mutable globals,
+//! saturating conversions, `memory.copy` and `memory.fill`, table indexes in their long encoding, floats, and fixed-width
+//! vectors; the memory and system calls imported from `env`, entry points exported. Everything whose cost would not be
+//! proportional to its gas, and everything whose result could differ between machines, is refused.
+//!
+//! Floats give the same bits everywhere. WebAssembly leaves one thing open, the sign and payload of a NaN that an
+//! operator makes; no program can see it, since `floats` makes every NaN canonical before its bits can be seen. Products
+//! and sums are rounded one by one: the compiler never contracts them to a fused operation, and the relaxed operators,
+//! which allow that, are refused. Vector operators are the scalar ones side by side.
 
-use super::complexity::Complexity;
+use super::{classes::class, complexity::Complexity, metering::name_of};
 use crate::{CodeError, state::PAGE_SIZE};
 use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{
-    ConstExpr, DataKind, ExternalKind, FuncType, FunctionBody, GlobalSectionReader, Import,
-    Operator, Parser, Payload, TypeRef, ValType, WasmFeatures,
+    BinaryReaderError, ConstExpr, DataKind, ExternalKind, FuncType, FuncValidatorAllocations,
+    FunctionBody, GlobalSectionReader, Import, Operator, Parser, Payload, TypeRef, ValType,
+    ValidPayload, Validator, WasmFeatures,
 };
 
 /// Longest code in bytes.
@@ -21,6 +28,8 @@ pub const MAX_STATIC_PAGES: u32 = 32_768;
 const MAX_DATA_SEGMENTS: u32 = 1024;
 const MAX_GLOBALS: u32 = 256;
 const MAX_LOCALS: u32 = 1024;
+/// Values on the operand stack: see [`super::complexity`].
+const MAX_OPERANDS: u32 = 400;
 const MAX_TABLE: u64 = 4096;
 const MAX_BR_TABLE: u32 = 256;
 const MAX_PARAMETERS: usize = 128;
@@ -74,6 +83,106 @@ pub(crate) const SYSCALLS: &[(&str, usize)] = &[
 ];
 const RETURNING: [&str; 3] = ["alloc", "free", "free_range"];
 
+/// What programs may use of WebAssembly.
+const ACCEPTED: WasmFeatures = WasmFeatures::WASM1
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::BULK_MEMORY_OPT)
+    .union(WasmFeatures::CALL_INDIRECT_OVERLONG)
+    .union(WasmFeatures::SIMD);
+
+/// What they may not use, by the name that its refusal gives it. What includes another stands before it.
+const REFUSED: &[(&str, WasmFeatures)] = &[
+    ("garbage collection", WasmFeatures::GC),
+    (
+        "typed function references",
+        WasmFeatures::FUNCTION_REFERENCES,
+    ),
+    (
+        "exceptions",
+        WasmFeatures::EXCEPTIONS.union(WasmFeatures::LEGACY_EXCEPTIONS),
+    ),
+    ("tail calls", WasmFeatures::TAIL_CALL),
+    (
+        "threads and atomics",
+        WasmFeatures::THREADS.union(WasmFeatures::SHARED_EVERYTHING_THREADS),
+    ),
+    ("relaxed SIMD", WasmFeatures::RELAXED_SIMD),
+    ("64-bit memory", WasmFeatures::MEMORY64),
+    ("several memories", WasmFeatures::MULTI_MEMORY),
+    (
+        "constant expressions with operators",
+        WasmFeatures::EXTENDED_CONST,
+    ),
+    ("wide arithmetic", WasmFeatures::WIDE_ARITHMETIC),
+    ("pages of another size", WasmFeatures::CUSTOM_PAGE_SIZES),
+    ("stack switching", WasmFeatures::STACK_SWITCHING),
+    ("memory control", WasmFeatures::MEMORY_CONTROL),
+    ("reference types", WasmFeatures::REFERENCE_TYPES),
+    (
+        "passive segments and bulk operators on tables",
+        WasmFeatures::BULK_MEMORY,
+    ),
+];
+
+/// Checks a module against [`ACCEPTED`]. The outer error is that of a function that keeps too many operands.
+fn accepted(wasm: &[u8]) -> Result<Result<(), BinaryReaderError>, CodeError> {
+    let mut validator = Validator::new_with_features(ACCEPTED);
+    let mut high = false;
+    let mut check = || {
+        let mut held = FuncValidatorAllocations::default();
+        for payload in Parser::new(0).parse_all(wasm) {
+            let ValidPayload::Func(function, body) = validator.payload(&payload?)? else {
+                continue;
+            };
+            let mut function = function.into_validator(held);
+            let mut reader = body.get_binary_reader();
+            function.read_locals(&mut reader)?;
+            reader.set_features(ACCEPTED);
+            while !reader.eof() {
+                let at = reader.original_position();
+                reader.visit_operator(&mut function.visitor(at))??;
+                high |= function.operand_stack_height() > MAX_OPERANDS;
+            }
+            reader.finish_expression(&function.visitor(reader.original_position()))?;
+            held = function.into_allocations();
+        }
+        Ok(())
+    };
+    let result = check();
+    if high && result.is_ok() {
+        let limit = MAX_OPERANDS.into();
+        return Err(CodeError::Limit("operands kept by a function", limit));
+    }
+    Ok(result)
+}
+
+/// Checks a module against the standard, and names what it uses beyond [`ACCEPTED`].
+fn standard(wasm: &[u8]) -> Result<(), CodeError> {
+    let check = |features| Validator::new_with_features(features).validate_all(wasm);
+    let error = match accepted(wasm)? {
+        Ok(()) => return Ok(()),
+        Err(error) => error,
+    };
+    if wasm.get(..8) == Some(b"\0asm\x0d\0\x01\0") {
+        return Err(CodeError::Feature("the component model"));
+    }
+    let everything = REFUSED
+        .iter()
+        .fold(ACCEPTED, |all, (_, feature)| all.union(*feature));
+    if check(everything).is_ok() {
+        let without = |feature: WasmFeatures| check(everything.difference(feature).union(ACCEPTED));
+        let used = REFUSED
+            .iter()
+            .find(|(_, feature)| without(*feature).is_err());
+        if let Some((name, _)) = used {
+            return Err(CodeError::Feature(name));
+        }
+    }
+    Err(malformed(error))
+}
+
 /// What execution needs to know of a code.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
@@ -123,11 +232,8 @@ pub(crate) fn validate(wasm: &[u8]) -> Result<Facts, CodeError> {
             limit: MAX_CODE_LENGTH,
         });
     }
-    let features = WasmFeatures::MUTABLE_GLOBAL | WasmFeatures::SIGN_EXTENSION;
-    wasmparser::Validator::new_with_features(features)
-        .validate_all(wasm)
-        .map_err(malformed)?;
-    let mut checks = Checks::default();
+    standard(wasm)?;
+    let mut checks = Checks::new(wasm.len());
     for payload in Parser::new(0).parse_all(wasm) {
         checks.payload(payload.map_err(malformed)?)?;
     }
@@ -135,7 +241,6 @@ pub(crate) fn validate(wasm: &[u8]) -> Result<Facts, CodeError> {
 }
 
 /// What has been seen of a module.
-#[derive(Default)]
 struct Checks<'a> {
     facts: Facts,
     types: Vec<FuncType>,
@@ -152,6 +257,21 @@ struct Checks<'a> {
 }
 
 impl<'a> Checks<'a> {
+    fn new(length: usize) -> Self {
+        Self {
+            facts: Facts::default(),
+            types: Vec::new(),
+            functions: Vec::new(),
+            imported_functions: 0,
+            memory: false,
+            seen: BTreeSet::new(),
+            globals: Vec::new(),
+            stack_end: None,
+            segments: Vec::new(),
+            complexity: Complexity::new(length),
+        }
+    }
+
     fn payload(&mut self, payload: Payload<'a>) -> Result<(), CodeError> {
         match payload {
             Payload::TypeSection(reader) => {
@@ -359,6 +479,9 @@ fn function(body: &FunctionBody<'_>) -> Result<(), CodeError> {
             Operator::MemoryGrow { .. } => return Err(CodeError::MemoryGrow),
             Operator::BrTable { targets } if targets.len() > MAX_BR_TABLE => {
                 return Err(CodeError::Limit("targets of br_table", MAX_BR_TABLE.into()));
+            }
+            operator if class(&operator).is_none() => {
+                return Err(CodeError::Operator(name_of(&operator)));
             }
             _ => {}
         }

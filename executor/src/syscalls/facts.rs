@@ -1,6 +1,6 @@
 //! What a program may know: the message, itself, the block, prices.
 
-use super::{Env, answer, charge, charge_bytes, code, fail, write};
+use super::{Env, answer, charge, charge_bytes, code, fail, gas_left, write};
 use crate::{gas, run::Host};
 use gear_exe_primitives::message::ReplyCode;
 use wasmtime::{Linker, Result};
@@ -29,7 +29,8 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         "gr_gas_available",
         |mut env: Env<'_>, at: u32| -> Result<()> {
             charge(&mut env, gas::SYSCALL)?;
-            let left = env.get_fuel()? * gas::PER_OPERATOR;
+            // Not below zero: it was charged just now.
+            let left = gas_left(&mut env)?;
             write(&mut env, at, &left.to_le_bytes())
         },
     )?;

@@ -14,7 +14,7 @@ use crate::{
     run::{Host, Stop},
 };
 use gear_exe_primitives::{ActorId, ids::ETHEREUM_EVENT_ADDRESS, message::ReplyCode};
-use wasmtime::{Caller, Linker, Memory, Result};
+use wasmtime::{Caller, Linker, Memory, Result, Val};
 
 type Env<'a> = Caller<'a, Host>;
 
@@ -57,15 +57,30 @@ fn fail<T>(code: ReplyCode) -> Result<T> {
     Err(Stop::Failed(code, Vec::new()).into())
 }
 
-fn charge(env: &mut Env<'_>, amount: u64) -> Result<()> {
-    let left = env.get_fuel()?;
-    match left.checked_sub(amount.div_ceil(gas::PER_OPERATOR)) {
-        Some(left) => env.set_fuel(left),
-        None => {
-            env.set_fuel(0)?;
-            fail(ReplyCode::RAN_OUT_OF_GAS)
-        }
+/// The gas left, as the program counts it. A program has no way to call before there is any.
+fn gas_left(env: &mut Env<'_>) -> Result<i64> {
+    let gas = env.data().gas;
+    match gas.and_then(|gas| gas.get(env).i64()) {
+        Some(left) => Ok(left),
+        None => fail(ReplyCode::BACKEND_ERROR),
     }
+}
+
+fn set_gas_left(env: &mut Env<'_>, left: i64) -> Result<()> {
+    match env.data().gas {
+        Some(gas) => gas.set(env, Val::I64(left)),
+        None => fail(ReplyCode::BACKEND_ERROR),
+    }
+}
+
+fn charge(env: &mut Env<'_>, amount: u64) -> Result<()> {
+    // The program itself may have gone below zero since it was last checked.
+    let left = gas_left(env)?.saturating_sub(i64::try_from(amount).unwrap_or(i64::MAX));
+    set_gas_left(env, left)?;
+    if left < 0 {
+        return fail(ReplyCode::RAN_OUT_OF_GAS);
+    }
+    Ok(())
 }
 
 fn charge_bytes(env: &mut Env<'_>, count: u32) -> Result<()> {

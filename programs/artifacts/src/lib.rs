@@ -11,6 +11,9 @@ pub const COUNTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/counter.was
 /// Asks many programs at the same time and joins their answers.
 pub const FAN_OUT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/fan-out.wasm"));
 
+/// CPU-bound work on request, with floats and vectors: for benchmarks.
+pub const KERNELS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernels.wasm"));
+
 /// Answers `PING` with `PONG`, and counts.
 pub const PING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ping.wasm"));
 
@@ -24,6 +27,7 @@ pub const VFT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/vft.wasm"));
 pub const ALL: &[(&str, &[u8])] = &[
     ("counter", COUNTER),
     ("fan-out", FAN_OUT),
+    ("kernels", KERNELS),
     ("ping", PING),
     ("trouble", TROUBLE),
     ("vft", VFT),
