@@ -77,6 +77,7 @@ impl Codes {
             .cranelift_opt_level(OptLevel::Speed)
             .wasm_backtrace(false)
             .generate_address_map(false);
+        crate::vm::configure(&mut config);
         let engine = Engine::new(&config).map_err(compiler)?;
         let mut linker = Linker::new(&engine);
         syscalls::link(&mut linker).map_err(compiler)?;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 impl Round<'_> {
     pub(super) fn finish(mut self, work_left: bool) -> Result<RoundOutcome, RoundError> {
+        self.commit_memory()?;
         let (mut records, mut transitions) = (BTreeMap::new(), Vec::new());
         for (actor, work) in self.programs {
             let waits = !work.account.queue.is_empty();

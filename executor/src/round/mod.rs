@@ -10,6 +10,7 @@
 
 pub(crate) mod events;
 mod finish;
+mod memory;
 mod queue;
 mod route;
 mod tasks;
@@ -27,6 +28,7 @@ use crate::{
         store::Content,
     },
     stats::Counters,
+    vm::{Residents, Slot},
 };
 use gear_exe_primitives::{
     ActorId, MessageId,
@@ -48,6 +50,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) codes: &'a Codes,
     pub(crate) content: &'a Arc<Content>,
     pub(crate) stats: &'a Counters,
+    pub(crate) residents: &'a Residents,
     pub(crate) block: ChainBlock,
     pub(crate) anchor: &'a EthereumHeader,
     pub(crate) parameters: &'a ExecutionParameters,
@@ -87,6 +90,8 @@ impl Directory {
 /// A program in a round, with what the round did to it.
 struct Work {
     account: Account,
+    /// Where the program is.
+    slot: Slot,
     change: StateTransition,
     before: H256,
     /// Its first message waits for executable balance.
@@ -99,6 +104,7 @@ impl Work {
     fn new(account: Account, actor: ActorId, before: H256) -> Self {
         Self {
             account,
+            slot: Slot::Away,
             change: StateTransition::new(actor, before),
             before,
             starved: false,
