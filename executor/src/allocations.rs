@@ -35,14 +35,15 @@ fn insert(taken: &mut Allocations, mut from: u32, mut to: u32) {
     taken.insert(from, to);
 }
 
-/// Frees what is allocated of `[from, to]`.
-pub(crate) fn release(taken: &mut Allocations, from: u32, to: u32) {
+/// Frees what is allocated of `[from, to]`, and says what that was.
+pub(crate) fn release(taken: &mut Allocations, from: u32, to: u32) -> Vec<(u32, u32)> {
     let hit: Vec<_> = taken
         .range(..=to)
         .filter(|(_, end)| **end >= from)
         .map(|(a, b)| (*a, *b))
         .collect();
-    for (start, end) in hit {
+    for (start, end) in &hit {
+        let (start, end) = (*start, *end);
         taken.remove(&start);
         if start < from {
             taken.insert(start, from - 1);
@@ -51,6 +52,9 @@ pub(crate) fn release(taken: &mut Allocations, from: u32, to: u32) {
             taken.insert(to + 1, end);
         }
     }
+    hit.into_iter()
+        .map(|(start, end)| (start.max(from), end.min(to)))
+        .collect()
 }
 
 /// Whether a page is allocated.
@@ -71,8 +75,8 @@ mod tests {
         assert_eq!(allocate(&mut taken, 2, 10, 3), Some(2));
         assert_eq!(allocate(&mut taken, 2, 10, 2), Some(5));
         assert_eq!(taken, Allocations::from([(2, 6)]));
-        release(&mut taken, 3, 4);
-        release(&mut taken, 3, 4);
+        assert_eq!(release(&mut taken, 3, 4), [(3, 4)]);
+        assert_eq!(release(&mut taken, 3, 4), []);
         assert_eq!(taken, Allocations::from([(2, 2), (5, 6)]));
         assert_eq!(allocate(&mut taken, 2, 10, 3), Some(7));
         assert_eq!(allocate(&mut taken, 2, 10, 2), Some(3));
@@ -80,5 +84,7 @@ mod tests {
         assert_eq!(allocate(&mut taken, 2, 10, 0), Some(2));
         assert_eq!(allocate(&mut taken, 2, 10, u32::MAX), None);
         assert!(contains(&taken, 9) && !contains(&taken, 1));
+        release(&mut taken, 4, 4);
+        assert_eq!(release(&mut taken, 3, 7), [(3, 3), (5, 7)]);
     }
 }

@@ -75,6 +75,8 @@ pub enum StoreError {
     Unexpected(H256),
     #[error("the database failed: {0}")]
     Database(Box<redb::Error>),
+    #[error("no memory for a program: {0}")]
+    Memory(std::io::Error),
 }
 
 macro_rules! database {

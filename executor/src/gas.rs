@@ -140,12 +140,10 @@ pub const WAIT: u64 = 20_000_000;
 pub const INTERVAL: u64 = 20_000;
 /// Gas of every WASM page that is allocated.
 pub const ALLOC_PAGE: u64 = 20_000_000;
-/// Gas of every WASM page that a program has when a run starts: it is set up and, afterwards, looked through.
-pub const MEMORY_PAGE: u64 = 4_000_000;
-/// Gas of every stored Gear page that is loaded for a run.
+/// Gas of a Gear page that a program uses for the first time in a round: it may have to be loaded and checked.
 pub const LOAD_PAGE: u64 = 20_000_000;
-/// Gas of every Gear page that a run has changed. Charged after it; the run fails if it cannot pay.
-pub const WRITE_PAGE: u64 = 20_000_000;
+/// Gas of 4 KiB that a program writes for the first time in a round: they are saved, hashed and stored.
+pub const WRITE_PAGE: u64 = 5_000_000;
 
 /// What goes to Ethereum, counted in messages and bytes as a round's limits count it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 //!
 //! A round is a pure function of a base state and an input ([`Executor::execute_round`]): the same input gives the same
 //! roots, receipts, gas and order on every machine, with any number of threads, the first time and the tenth. Data flow:
-//! `code` takes WASM in; `round` takes events and messages in, has `run` run them, and makes transitions and receipts;
-//! `state` keeps everything by content; `query` answers readers.
+//! `code` takes WASM in; `round` takes events and messages in, has the programs that `vm` holds in memory run them, and
+//! makes transitions and receipts; `state` keeps everything by content; `query` answers readers.
 
 mod allocations;
 mod code;
@@ -16,6 +16,7 @@ mod run;
 pub mod state;
 mod stats;
 mod syscalls;
+mod vm;
 
 pub use code::{MAX_CODE_LENGTH, MAX_FUNCTION_LENGTH, MAX_STATIC_PAGES};
 pub use error::{CodeError, OpenError, QueryError, RoundError, StoreError};
@@ -31,7 +32,7 @@ use gear_exe_primitives::{
 };
 use parking_lot::Mutex;
 use state::{
-    ProgramRecord, ProgramState,
+    MemoryPages, MemoryPagesRegion, ProgramRecord, ProgramState,
     root::Root,
     store::{Content, Disk, Entry, Table},
 };
@@ -41,6 +42,7 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
+use vm::Residents;
 
 /// The version of the executor's behaviour that this crate implements: [`ExecutionParameters::executor_version`].
 ///
@@ -48,12 +50,25 @@ use std::{
 pub const EXECUTOR_VERSION: u32 = 1;
 
 /// How to open an executor.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ExecutorConfig {
     /// File of the store; nothing keeps it in memory.
     pub path: Option<PathBuf>,
     /// Threads that run programs; zero takes one for each core. The result does not depend on it.
     pub threads: usize,
+    /// Bytes that programs may take in memory between their messages. Those that were not used for long leave; a program
+    /// is there while it runs, whatever it takes. The result does not depend on it.
+    pub memory_budget: u64,
+}
+
+impl Default for ExecutorConfig {
+    fn default() -> Self {
+        Self {
+            path: None,
+            threads: 0,
+            memory_budget: 2 << 30,
+        }
+    }
 }
 
 /// The executor. It may be shared between threads; rounds are executed one at a time.
@@ -65,6 +80,8 @@ struct Inner {
     disk: Arc<Disk>,
     codes: Codes,
     stats: Arc<Counters>,
+    residents: Residents,
+    query_residents: Residents,
     /// Held while a round is executed and stored.
     round: Mutex<()>,
     pool: rayon::ThreadPool,
@@ -80,7 +97,7 @@ struct StoredOutcome {
     outcome: RoundOutcome,
 }
 
-fn pool(name: &'static str, threads: usize) -> Result<rayon::ThreadPool, OpenError> {
+fn thread_pool(name: &'static str, threads: usize) -> Result<rayon::ThreadPool, OpenError> {
     Ok(rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .stack_size(code::THREAD_STACK)
@@ -97,14 +114,18 @@ impl Executor {
     pub fn open(config: ExecutorConfig) -> Result<Self, OpenError> {
         let disk = Arc::new(Disk::open(config.path.as_deref())?);
         let stats = Arc::new(Counters::default());
+        let pool = thread_pool("gear-round", config.threads)?;
+        let threads = pool.current_num_threads();
         Ok(Self {
             inner: Inner {
+                residents: Residents::for_rounds(config.memory_budget, threads),
+                query_residents: Residents::for_queries(threads),
                 codes: Codes::new(disk.clone(), stats.clone())?,
                 disk,
                 stats,
                 round: Mutex::default(),
-                pool: pool("gear-round", config.threads)?,
-                query_pool: pool("gear-query", config.threads)?,
+                pool,
+                query_pool: thread_pool("gear-query", config.threads)?,
             },
         })
     }
@@ -148,12 +169,28 @@ impl Executor {
                 Err(RoundError::Conflict(block.hash))
             };
         }
+        let outcome = self.execute_and_store(base, input, request);
+        if outcome.is_err() {
+            // What its programs hold will never be.
+            self.inner.residents.discard();
+        }
+        outcome
+    }
+
+    fn execute_and_store(
+        &self,
+        base: H256,
+        input: &RoundInput,
+        request: H256,
+    ) -> Result<RoundOutcome, RoundError> {
+        let block = input.block;
         let began = Instant::now();
         let content = Arc::new(Content::new(&self.inner.disk));
         let scope = round::Scope {
             codes: &self.inner.codes,
             content: &content,
             stats: &self.inner.stats,
+            residents: &self.inner.residents,
             block,
             anchor: &input.anchor,
             parameters: &input.parameters,
@@ -180,6 +217,7 @@ impl Executor {
             value: &encoded,
         });
         self.inner.disk.write(&entries)?;
+        self.inner.residents.keep();
 
         let outcome = stored.outcome;
         let stats = &self.inner.stats;
@@ -260,6 +298,24 @@ impl Executor {
         Content::new(&self.inner.disk).get(hash)
     }
 
+    /// The regions of a program's memory, by the hash in its state.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if they are not stored, or the hash is one of something else.
+    pub fn memory_pages(&self, hash: H256) -> Result<MemoryPages, StoreError> {
+        self.read(hash)
+    }
+
+    /// The pages of a region of memory, by the hash that [`Self::memory_pages`] gives.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it is not stored, or the hash is one of something else.
+    pub fn memory_region(&self, hash: H256) -> Result<MemoryPagesRegion, StoreError> {
+        state::pages::region(&Content::new(&self.inner.disk), hash)
+    }
+
     /// Raw bytes by hash: pages and payloads.
     ///
     /// # Errors
@@ -271,6 +327,11 @@ impl Executor {
 
     /// What this executor has done since it was opened.
     pub fn stats(&self) -> ExecutorStats {
-        self.inner.stats.read(self.inner.codes.cached())
+        let (programs, bytes) = self.inner.residents.usage();
+        ExecutorStats {
+            programs_in_memory: programs,
+            memory_bytes: bytes,
+            ..self.inner.stats.read(self.inner.codes.cached())
+        }
     }
 }

@@ -101,6 +101,7 @@ impl Executor {
             codes: &self.inner.codes,
             content: &content,
             stats: &self.inner.stats,
+            residents: &self.inner.query_residents,
             block: ChainBlock::default(),
             anchor: &context.anchor,
             parameters: &context.parameters,

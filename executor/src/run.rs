@@ -1,32 +1,28 @@
-//! One run of one message: an instance, its memory, and how it ended.
+//! One run of one message: what it is given, what system calls see, and how it ended.
 //!
-//! A run is given everything by value and gives everything back by value: what it does to others are lists that the
-//! round applies if the run did not fail. So a failed run leaves no trace but its gas.
+//! A program in memory runs it (`vm::resident`). What a run does to others are lists that the round applies if it did not
+//! fail. So a failed run leaves no trace but its gas.
 
 use crate::{
-    StoreError, allocations,
-    code::{Code, GAS, MEMORY, STACK, STACK_LIMIT},
-    gas,
+    StoreError,
+    code::STACK_LIMIT,
     round::Directory,
-    state::{Allocations, ContextStore, PAGE_SIZE, store::Content},
+    state::{Allocations, ContextStore},
+    vm::{Entry, SharedTracker, meter},
 };
 use gear_exe_primitives::{
     ActorId, MessageId,
     message::{ReplyCode, ReplyDetails},
     round::ExecutionParameters,
 };
-use primitive_types::H256;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
-use wasmtime::{Global, Instance, Memory, Store, Trap, Val};
+use std::{collections::BTreeSet, sync::Arc};
+use wasmtime::{Global, Memory, Store, Trap};
 
 /// What a run is given.
+#[derive(Default)]
 pub(crate) struct RunInput {
-    pub(crate) entry: &'static str,
+    pub(crate) entry: Entry,
     pub(crate) id: MessageId,
-    pub(crate) program: ActorId,
     pub(crate) source: ActorId,
     pub(crate) payload: Vec<u8>,
     pub(crate) value: u128,
@@ -39,8 +35,6 @@ pub(crate) struct RunInput {
     pub(crate) parameters: ExecutionParameters,
     pub(crate) gas_limit: u64,
     pub(crate) context: ContextStore,
-    pub(crate) allocations: Allocations,
-    pub(crate) directory: Arc<Directory>,
 }
 
 /// A message that a run sends.
@@ -75,13 +69,29 @@ pub(crate) enum Ended {
     Failed(ReplyCode, Vec<u8>),
 }
 
+/// The memory of a program, for system calls.
+#[derive(Clone)]
+pub(crate) struct Guest {
+    pub(crate) memory: Memory,
+    /// Gas left.
+    pub(crate) gas: Global,
+    pub(crate) tracker: Arc<SharedTracker>,
+}
+
 /// What system calls read and write.
+#[derive(Default)]
 pub(crate) struct Host {
     pub(crate) input: RunInput,
+    pub(crate) program: ActorId,
+    pub(crate) allocations: Allocations,
+    /// What was allocated before the message changed it; nothing as long as it has not.
+    before: Option<Allocations>,
+    /// Ranges of WASM pages that the message has freed, first to last.
+    pub(crate) freed: Vec<(u32, u32)>,
+    /// Set while the program has its turn.
+    pub(crate) directory: Option<Arc<Directory>>,
     /// Set once the program is instantiated.
-    pub(crate) memory: Option<Memory>,
-    /// Gas left, below zero if it was not enough. Set once the program is instantiated.
-    pub(crate) gas: Option<Global>,
+    pub(crate) guest: Option<Guest>,
     pub(crate) static_pages: u32,
     /// WASM pages that the program may have.
     pub(crate) max_pages: u32,
@@ -93,223 +103,95 @@ pub(crate) struct Host {
     pub(crate) fault: Option<StoreError>,
 }
 
+impl Host {
+    /// Begins a message.
+    pub(crate) fn begin(&mut self, input: RunInput, max_pages: u32) {
+        self.input = input;
+        self.max_pages = max_pages;
+        self.before = None;
+        self.freed.clear();
+        self.sent.clear();
+        self.sent_bytes = 0;
+        self.reply = None;
+        self.woken.clear();
+        self.fault = None;
+    }
+
+    /// The allocations, to be changed.
+    pub(crate) fn allocations_mut(&mut self) -> &mut Allocations {
+        if self.before.is_none() {
+            self.before = Some(self.allocations.clone());
+        }
+        &mut self.allocations
+    }
+
+    /// Takes back what the message did to the allocations.
+    pub(crate) fn undo(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.allocations = before;
+        }
+    }
+
+    /// Ends a message, and says what it did.
+    pub(crate) fn end(&mut self, ended: Ended, gas_burned: u64) -> Result<RunOutput, StoreError> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        let payload = std::mem::take(&mut self.input.payload);
+        if let Ended::Failed(code, words) = ended {
+            return Ok(RunOutput::failed(code, words, gas_burned, payload));
+        }
+        Ok(RunOutput {
+            ended,
+            gas_burned,
+            payload,
+            sent: std::mem::take(&mut self.sent),
+            reply: self.reply.take(),
+            woken: std::mem::take(&mut self.woken),
+            balance: self.input.balance,
+            context: std::mem::take(&mut self.input.context),
+        })
+    }
+}
+
 /// What a run did. If it failed there is nothing but gas.
 pub(crate) struct RunOutput {
     pub(crate) ended: Ended,
     pub(crate) gas_burned: u64,
+    /// The message's own, given back.
+    pub(crate) payload: Vec<u8>,
     pub(crate) sent: Vec<Sent>,
     pub(crate) reply: Option<(Vec<u8>, u128)>,
     pub(crate) woken: BTreeSet<MessageId>,
     pub(crate) balance: u128,
     pub(crate) context: ContextStore,
-    pub(crate) allocations: Allocations,
-    pub(crate) pages: BTreeMap<u32, H256>,
 }
 
 impl RunOutput {
-    pub(crate) fn failed(code: ReplyCode, payload: Vec<u8>, gas_burned: u64) -> Self {
+    pub(crate) fn failed(
+        code: ReplyCode,
+        words: Vec<u8>,
+        gas_burned: u64,
+        payload: Vec<u8>,
+    ) -> Self {
         Self {
-            ended: Ended::Failed(code, payload),
+            ended: Ended::Failed(code, words),
             gas_burned,
+            payload,
             sent: Vec::new(),
             reply: None,
             woken: BTreeSet::new(),
             balance: 0,
             context: ContextStore::default(),
-            allocations: Allocations::new(),
-            pages: BTreeMap::new(),
         }
     }
 }
 
-/// Runs a message. Only the store can fail; whatever the program does is in the output.
-pub(crate) fn run(
-    code: &Code,
-    content: &Content,
-    stored: &BTreeMap<u32, H256>,
-    input: RunInput,
-) -> Result<RunOutput, StoreError> {
-    let limit = input.gas_limit;
-    let static_pages = code.facts.static_pages;
-    let allocated: u64 = input
-        .allocations
-        .iter()
-        .map(|(from, to)| u64::from(to - from) + 1)
-        .sum();
-    let mut burned = gas::DISPATCH
-        + gas::MEMORY_PAGE * (u64::from(static_pages) + allocated)
-        + gas::LOAD_PAGE * stored.len() as u64;
-    if burned > limit {
-        return Ok(RunOutput::failed(
-            ReplyCode::RAN_OUT_OF_GAS,
-            Vec::new(),
-            limit,
-        ));
-    }
-    let highest = input
-        .allocations
-        .last_key_value()
-        .map_or(0, |(_, end)| end.saturating_add(1));
-    let pages = static_pages.max(highest);
-    let most = input.parameters.max_memory_pages;
-    if pages > most {
-        return Ok(RunOutput::failed(
-            ReplyCode::MEMORY_OVERFLOW,
-            Vec::new(),
-            burned,
-        ));
-    }
-    let mut loaded = BTreeMap::new();
-    for (page, hash) in stored {
-        loaded.insert(*page, content.bytes(*hash)?);
-    }
-
-    let entry = input.entry;
-    let host = Host {
-        input,
-        memory: None,
-        gas: None,
-        static_pages,
-        max_pages: code.facts.max_pages.map_or(most, |own| own.min(most)),
-        sent: Vec::new(),
-        sent_bytes: 0,
-        reply: None,
-        woken: BTreeSet::new(),
-        fault: None,
-    };
-    let mut store = Store::new(code.instance.module().engine(), host);
-    let given = i64::try_from(limit - burned).unwrap_or(i64::MAX);
-    let (instance, result) = start(&mut store, code, &loaded, pages, entry, given);
-    let left = gas_left(&mut store, given);
-    burned += given.abs_diff(left.clamp(0, given));
-    if let Some(fault) = store.data_mut().fault.take() {
-        return Err(fault);
-    }
-    let mut ended = match result {
-        Ok(()) => Ended::Done,
-        Err(error) => how_stopped(&error, &mut store, instance),
-    };
-    if left < 0 {
-        ended = Ended::Failed(ReplyCode::RAN_OUT_OF_GAS, Vec::new());
-    }
-
-    let mut changed = Vec::new();
-    if let (Some(memory), Ended::Done | Ended::Wait(_)) = (store.data().memory, &ended) {
-        changed = changed_pages(code, &store, memory, &loaded);
-        burned = burned.saturating_add(gas::WRITE_PAGE.saturating_mul(changed.len() as u64));
-        if burned > limit {
-            ended = Ended::Failed(ReplyCode::RAN_OUT_OF_GAS, Vec::new());
-        }
-    }
-    let host = store.into_data();
-    if let Ended::Failed(code, payload) = ended {
-        if code == ReplyCode::RAN_OUT_OF_GAS {
-            burned = limit;
-        }
-        return Ok(RunOutput::failed(code, payload, burned));
-    }
-    let mut pages = stored.clone();
-    pages.retain(|page, _| is_kept(code, &host.input.allocations, *page));
-    for (number, bytes) in changed {
-        pages.insert(number, content.put_bytes(bytes));
-    }
-    Ok(RunOutput {
-        ended,
-        gas_burned: burned,
-        sent: host.sent,
-        reply: host.reply,
-        woken: host.woken,
-        balance: host.input.balance,
-        context: host.input.context,
-        allocations: host.input.allocations,
-        pages,
-    })
-}
-
-/// Makes the instance with its memory as it was left, and calls the entry point.
-fn start(
-    store: &mut Store<Host>,
-    code: &Code,
-    loaded: &BTreeMap<u32, Vec<u8>>,
-    pages: u32,
-    entry: &str,
-    gas: i64,
-) -> (Option<Instance>, wasmtime::Result<()>) {
-    let mut made = None;
-    let mut call = || {
-        let instance = code.instance.instantiate(&mut *store)?;
-        made = Some(instance);
-        let memory = instance
-            .get_memory(&mut *store, MEMORY)
-            .ok_or_else(|| wasmtime::Error::msg("an instrumented module has a memory"))?;
-        memory.grow(&mut *store, u64::from(pages - code.facts.static_pages))?;
-        let data = memory.data_mut(&mut *store);
-        for (page, bytes) in loaded {
-            let at = *page as usize * PAGE_SIZE;
-            if let Some(place) = data.get_mut(at..at + PAGE_SIZE)
-                && bytes.len() == PAGE_SIZE
-            {
-                place.copy_from_slice(bytes);
-            }
-        }
-        store.data_mut().memory = Some(memory);
-        let left = instance
-            .get_global(&mut *store, GAS)
-            .ok_or_else(|| wasmtime::Error::msg("an instrumented module counts its gas"))?;
-        left.set(&mut *store, Val::I64(gas))?;
-        store.data_mut().gas = Some(left);
-        instance
-            .get_typed_func::<(), ()>(&mut *store, entry)?
-            .call(&mut *store, ())
-    };
-    let result = call();
-    (made, result)
-}
-
-/// What is left of the gas that a run was given. All of it, if the run did not get as far as to have any.
-fn gas_left(store: &mut Store<Host>, given: i64) -> i64 {
-    let gas = store.data().gas;
-    gas.and_then(|gas| gas.get(store).i64()).unwrap_or(given)
-}
-
-/// Whether a Gear page belongs to the state: static or allocated, and not of the stack.
-fn is_kept(code: &Code, allocations: &Allocations, page: u32) -> bool {
-    let wasm_page = page / 4;
-    page >= code.facts.stack_end / PAGE_SIZE as u32
-        && (wasm_page < code.facts.static_pages || allocations::contains(allocations, wasm_page))
-}
-
-/// The pages that differ from what the run started with.
-fn changed_pages(
-    code: &Code,
-    store: &Store<Host>,
-    memory: Memory,
-    loaded: &BTreeMap<u32, Vec<u8>>,
-) -> Vec<(u32, Vec<u8>)> {
-    const ZERO: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
-    let allocations = &store.data().input.allocations;
-    let first = code.facts.stack_end as usize / PAGE_SIZE;
-    memory
-        .data(store)
-        .chunks_exact(PAGE_SIZE)
-        .enumerate()
-        .skip(first)
-        .filter_map(|(number, bytes)| {
-            let page = u32::try_from(number).ok()?;
-            let before = loaded
-                .get(&page)
-                .map(Vec::as_slice)
-                .or_else(|| code.facts.image.get(&page).map(AsRef::as_ref))
-                .unwrap_or(&ZERO);
-            (is_kept(code, allocations, page) && before != bytes).then(|| (page, bytes.to_vec()))
-        })
-        .collect()
-}
-
-fn how_stopped(
+/// What the error of a call into a program means for its message.
+pub(crate) fn how_stopped(
     error: &wasmtime::Error,
     store: &mut Store<Host>,
-    instance: Option<Instance>,
+    stack: Option<Global>,
 ) -> Ended {
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return match stop.clone() {
@@ -320,12 +202,13 @@ fn how_stopped(
         };
     }
     let code = match error.downcast_ref::<Trap>() {
+        Some(_) if meter::ran_out(&mut *store) => ReplyCode::RAN_OUT_OF_GAS,
         Some(Trap::StackOverflow) => ReplyCode::STACK_LIMIT_EXCEEDED,
-        Some(_) if is_over_stack(store, instance) => ReplyCode::STACK_LIMIT_EXCEEDED,
+        Some(_) if is_over_stack(store, stack) => ReplyCode::STACK_LIMIT_EXCEEDED,
         Some(_) => ReplyCode::UNREACHABLE,
         None => {
             tracing::error!(
-                program = %store.data().input.program,
+                program = %store.data().program,
                 message = %store.data().input.id,
                 error = format!("{error:#}"),
                 "a run failed in a way that the executor does not know"
@@ -337,9 +220,8 @@ fn how_stopped(
 }
 
 /// Whether it was the count of the stack that trapped: it stands above its limit only then.
-fn is_over_stack(store: &mut Store<Host>, instance: Option<Instance>) -> bool {
-    instance
-        .and_then(|instance| instance.get_global(&mut *store, STACK))
-        .and_then(|global| global.get(&mut *store).i32())
+fn is_over_stack(store: &mut Store<Host>, stack: Option<Global>) -> bool {
+    stack
+        .and_then(|stack| stack.get(&mut *store).i32())
         .is_some_and(|bytes| bytes as u32 > STACK_LIMIT)
 }

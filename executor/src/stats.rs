@@ -7,6 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct ExecutorStats {
     /// Compiled codes that are in memory.
     pub codes_in_memory: u64,
+    /// Programs that are in memory between rounds, ready to run.
+    pub programs_in_memory: u64,
+    /// Bytes that they take, estimated.
+    pub memory_bytes: u64,
     /// Codes compiled; those revived from disk are not counted.
     pub codes_compiled: u64,
     /// Rounds executed and stored.
@@ -41,6 +45,8 @@ impl Counters {
     pub(crate) fn read(&self, codes_in_memory: usize) -> ExecutorStats {
         ExecutorStats {
             codes_in_memory: codes_in_memory as u64,
+            programs_in_memory: 0,
+            memory_bytes: 0,
             codes_compiled: self.codes_compiled.load(Relaxed),
             rounds: self.rounds.load(Relaxed),
             messages: self.messages.load(Relaxed),

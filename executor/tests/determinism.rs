@@ -84,6 +84,7 @@ fn history(threads: usize) -> History {
     busy(ExecutorConfig {
         path: None,
         threads,
+        ..ExecutorConfig::default()
     })
     .history
 }
@@ -121,6 +122,7 @@ fn a_new_store_and_a_reopened_one_give_the_same() {
     let config = ExecutorConfig {
         path: Some(folder.path().join("store")),
         threads: 1,
+        ..ExecutorConfig::default()
     };
     drop(with_codes(config.clone()));
     for (number, (base, input, outcome)) in history.iter().enumerate() {
@@ -206,6 +208,7 @@ fn stored(folder: &Path) -> ExecutorConfig {
     ExecutorConfig {
         path: Some(folder.join("store")),
         threads: 1,
+        ..ExecutorConfig::default()
     }
 }
 
@@ -232,6 +235,7 @@ fn a_crash_leaves_the_last_stored_round() {
         let executor = Executor::open(ExecutorConfig {
             path: Some(image),
             threads: 1,
+            ..ExecutorConfig::default()
         })
         .unwrap();
         assert_eq!(

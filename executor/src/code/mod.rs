@@ -215,13 +215,12 @@ fn config() -> Config {
     config
         .max_wasm_stack(NATIVE_STACK)
         .cranelift_opt_level(OptLevel::Speed)
-        // Every address that 32 bits and a usual offset can reach is reserved: no access needs a comparison.
-        .memory_reservation(4 << 30)
         .memory_guard_size(32 << 20)
         // Indirect calls need not look whether their table is ready, which takes most of their time to compile.
         .table_lazy_init(false)
         .wasm_backtrace(false)
         .generate_address_map(false);
+    crate::vm::configure(&mut config);
     config
 }
 

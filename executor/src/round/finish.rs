@@ -19,6 +19,7 @@ fn settlement(change: &StateTransition) -> Outward {
 
 impl Round<'_> {
     pub(super) fn finish(mut self, work_left: bool) -> Result<RoundOutcome, RoundError> {
+        self.commit_memory()?;
         let (mut records, mut transitions) = (BTreeMap::new(), Vec::new());
         for (actor, work) in self.programs {
             let waits = !work.account.queue.is_empty();

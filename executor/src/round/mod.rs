@@ -13,6 +13,7 @@ mod budget;
 pub(crate) mod events;
 mod finish;
 mod intake;
+mod memory;
 mod queue;
 mod route;
 mod tasks;
@@ -29,6 +30,7 @@ use crate::{
         store::Content,
     },
     stats::Counters,
+    vm::{Residents, Slot},
 };
 use gear_exe_primitives::{
     ActorId, MessageId,
@@ -50,6 +52,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) codes: &'a Codes,
     pub(crate) content: &'a Arc<Content>,
     pub(crate) stats: &'a Counters,
+    pub(crate) residents: &'a Residents,
     pub(crate) block: ChainBlock,
     pub(crate) anchor: &'a EthereumHeader,
     pub(crate) parameters: &'a ExecutionParameters,
@@ -89,6 +92,8 @@ impl Directory {
 /// A program in a round, with what the round did to it.
 struct Work {
     account: Account,
+    /// Where the program is.
+    slot: Slot,
     change: StateTransition,
     before: H256,
     /// Its first message waits for executable balance.
@@ -101,6 +106,7 @@ impl Work {
     fn new(account: Account, actor: ActorId, before: H256) -> Self {
         Self {
             account,
+            slot: Slot::Away,
             change: StateTransition::new(actor, before),
             before,
             starved: false,

@@ -10,12 +10,14 @@ use crate::{
     RoundError,
     code::Code,
     gas,
-    run::{Ended, RunInput, RunOutput, Sent, run},
+    run::{Ended, RunInput, RunOutput, Sent},
     state::{
         Answer, ContextStore, Dispatch, DispatchKind, Expiring, MessageDetails, MessageType,
+        PayloadLookup,
         account::{Life, get_payload},
         root::Task,
     },
+    vm::{Entry, Waking},
 };
 use gear_exe_primitives::{
     ActorId, MessageId,
@@ -68,7 +70,7 @@ pub(super) fn run_queue(
     scope: Scope<'_>,
     directory: &Arc<Directory>,
     actor: ActorId,
-    code: &Code,
+    code: &Arc<Code>,
     work: Work,
     share: u64,
 ) -> Result<QueueResult, RoundError> {
@@ -95,6 +97,14 @@ pub(super) fn run_queue(
             break;
         }
     }
+    let work = &mut queue.result.work;
+    if let Life::Active {
+        allocations, pages, ..
+    } = &mut work.account.life
+    {
+        work.slot
+            .rest(scope.residents, scope.content, allocations, pages)?;
+    }
     Ok(queue.result)
 }
 
@@ -102,7 +112,7 @@ struct Queue<'a> {
     scope: Scope<'a>,
     directory: &'a Arc<Directory>,
     actor: ActorId,
-    code: &'a Code,
+    code: &'a Arc<Code>,
     result: QueueResult,
 }
 
@@ -131,7 +141,7 @@ impl Queue<'_> {
             return Ok(Some(dispatch));
         }
         let old = dispatch.context.take();
-        let output = self.run(&dispatch, old.clone(), limit)?;
+        let output = self.run(&mut dispatch, old.clone(), limit)?;
         self.result.spent = self.result.spent.saturating_add(output.gas_burned);
         if self.scope.query.is_none() {
             let stats = self.scope.stats;
@@ -182,53 +192,57 @@ impl Queue<'_> {
     }
 
     fn run(
-        &self,
-        dispatch: &Dispatch,
+        &mut self,
+        dispatch: &mut Dispatch,
         context: Option<ContextStore>,
         limit: u64,
     ) -> Result<RunOutput, RoundError> {
-        let account = &self.result.work.account;
+        let work = &mut self.result.work;
         let entry = match dispatch.kind {
-            DispatchKind::Init => "init",
-            DispatchKind::Handle => "handle",
-            DispatchKind::Reply => "handle_reply",
-            DispatchKind::Signal => "handle_signal",
+            DispatchKind::Init => Entry::Init,
+            DispatchKind::Handle => Entry::Handle,
+            DispatchKind::Reply => Entry::Reply,
+            DispatchKind::Signal => Entry::Signal,
         };
         let Life::Active {
             allocations, pages, ..
-        } = &account.life
+        } = &mut work.account.life
         else {
             return Err(RoundError::Panicked);
         };
         let fresh = context.is_none();
         let arriving = if fresh { dispatch.value } else { 0 };
-        let balance = account
+        let balance = work
+            .account
             .balance
             .checked_add(arriving)
             .ok_or(RoundError::Overflow)?;
-        tracing::debug!(message = %dispatch.id, program = %self.actor, entry, limit, "message runs");
-        if !self.code.facts.entries.contains(entry) {
+        tracing::debug!(message = %dispatch.id, program = %self.actor, entry = entry.name(), limit, "message runs");
+        if !self.code.facts.entries.contains(entry.name()) {
             return Ok(RunOutput {
                 ended: Ended::Done,
                 gas_burned: gas::DISPATCH,
+                payload: Vec::new(),
                 sent: Vec::new(),
                 reply: None,
                 woken: BTreeSet::new(),
                 balance,
                 context: context.unwrap_or_default(),
-                allocations: allocations.clone(),
-                pages: pages.clone(),
             });
         }
         let reply = dispatch
             .details
             .map(|MessageDetails::Reply(details)| details);
+        let payload = match &mut dispatch.payload {
+            // Given back afterwards.
+            PayloadLookup::Direct(bytes) => std::mem::take(bytes),
+            stored => get_payload(self.scope.content, stored)?,
+        };
         let input = RunInput {
             entry,
             id: dispatch.id,
-            program: self.actor,
             source: dispatch.source,
-            payload: get_payload(self.scope.content, &dispatch.payload)?,
+            payload,
             value: dispatch.value,
             reply,
             balance,
@@ -237,10 +251,20 @@ impl Queue<'_> {
             parameters: *self.scope.parameters,
             gas_limit: limit,
             context: context.unwrap_or_default(),
-            allocations: allocations.clone(),
-            directory: self.directory.clone(),
         };
-        Ok(run(self.code, self.scope.content, pages, input)?)
+        let waking = Waking {
+            residents: self.scope.residents,
+            content: self.scope.content,
+            directory: self.directory,
+            actor: self.actor,
+            code: self.code,
+            code_id: work.account.code_id,
+        };
+        let mut output = work.slot.wake(&waking, allocations, pages)?.run(input)?;
+        if let PayloadLookup::Direct(bytes) = &mut dispatch.payload {
+            *bytes = std::mem::take(&mut output.payload);
+        }
+        Ok(output)
     }
 
     /// Takes over what a run did.
@@ -264,17 +288,11 @@ impl Queue<'_> {
             work.move_to_mirror(dispatch.value)?;
         }
         work.account.balance = output.balance;
-        if let Life::Active {
-            allocations,
-            pages,
-            initialized,
-        } = &mut work.account.life
+        if let Life::Active { initialized, .. } = &mut work.account.life
+            && dispatch.kind == DispatchKind::Init
+            && matches!(ended, Ended::Done)
         {
-            *allocations = output.allocations;
-            *pages = output.pages;
-            if dispatch.kind == DispatchKind::Init && matches!(ended, Ended::Done) {
-                *initialized = true;
-            }
+            *initialized = true;
         }
         self.result
             .effects

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 pub(crate) enum Life {
     Active {
         allocations: Allocations,
-        pages: BTreeMap<u32, H256>,
+        /// Hash of its [tree of pages](super::pages).
+        pages: Option<H256>,
         initialized: bool,
     },
     Exited(ActorId),
@@ -38,7 +39,7 @@ impl Account {
             code_id,
             life: Life::Active {
                 allocations: BTreeMap::new(),
-                pages: BTreeMap::new(),
+                pages: None,
                 initialized: false,
             },
             queue: MessageQueue::new(),
@@ -61,18 +62,11 @@ impl Account {
                 pages_hash,
                 initialized,
                 ..
-            } => {
-                let regions: MemoryPages = content.get_or_default(pages_hash)?;
-                let mut pages = BTreeMap::new();
-                for region in regions.into_iter().flatten() {
-                    pages.append(&mut content.get::<MemoryPagesRegion>(region)?);
-                }
-                Life::Active {
-                    allocations: content.get_or_default(allocations_hash)?,
-                    pages,
-                    initialized,
-                }
-            }
+            } => Life::Active {
+                allocations: content.get_or_default(allocations_hash)?,
+                pages: pages_hash,
+                initialized,
+            },
         };
         let mailbox: Mailbox = content.get_or_default(state.mailbox_hash)?;
         Ok(Self {
@@ -100,27 +94,12 @@ impl Account {
                 allocations,
                 pages,
                 initialized,
-            } => {
-                let mut regions = MemoryPages::default();
-                let mut split = BTreeMap::<u32, MemoryPagesRegion>::new();
-                for (page, hash) in pages {
-                    split
-                        .entry(page / PAGES_PER_REGION)
-                        .or_default()
-                        .insert(*page, *hash);
-                }
-                for (index, region) in &split {
-                    if let Some(place) = regions.get_mut(*index as usize) {
-                        *place = Some(content.put(region));
-                    }
-                }
-                Program::Active {
-                    allocations_hash: put_unless(content, allocations.is_empty(), allocations),
-                    pages_hash: put_unless(content, pages.is_empty(), &regions),
-                    memory_infix: 0,
-                    initialized: *initialized,
-                }
-            }
+            } => Program::Active {
+                allocations_hash: put_unless(content, allocations.is_empty(), allocations),
+                pages_hash: *pages,
+                memory_infix: 0,
+                initialized: *initialized,
+            },
         };
         let mailbox: Mailbox = self
             .mailbox

@@ -145,6 +145,14 @@ impl Content {
         hash
     }
 
+    /// Puts bytes whose hash is known.
+    pub(crate) fn insert(&self, hash: H256, bytes: &[u8]) {
+        self.added
+            .lock()
+            .entry(hash)
+            .or_insert_with(|| bytes.into());
+    }
+
     pub(crate) fn put<T: Encode>(&self, value: &T) -> H256 {
         self.put_bytes(value.encode())
     }

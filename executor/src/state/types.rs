@@ -200,9 +200,9 @@ pub type DispatchStash = BTreeMap<MessageId, Expiring<(Dispatch, Option<ActorId>
 pub type Mailbox = BTreeMap<ActorId, H256>;
 /// A user's messages from one program.
 pub type UserMailbox = BTreeMap<MessageId, Expiring<MailboxMessage>>;
-/// Hashes of the sixteen regions.
+/// Hashes of the sixteen regions, which [`Executor::memory_region`](crate::Executor::memory_region) reads.
 pub type MemoryPages = [Option<H256>; 16];
-/// Hashes of pages by number.
+/// Hashes of a region's pages by number.
 pub type MemoryPagesRegion = BTreeMap<u32, H256>;
 /// Allocated WASM pages: first to last, inclusive.
 pub type Allocations = BTreeMap<u32, u32>;

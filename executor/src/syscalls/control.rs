@@ -75,7 +75,7 @@ fn panic(mut env: Env<'_>, at: u32, length: u32) -> Result<()> {
 fn debug(mut env: Env<'_>, at: u32, length: u32) -> Result<()> {
     charge(&mut env, gas::SYSCALL)?;
     let words = slice(&mut env, at, length)?;
-    let input = &env.data().input;
-    tracing::debug!(program = %input.program, message = %input.id, "program says: {}", String::from_utf8_lossy(&words));
+    let host = env.data();
+    tracing::debug!(program = %host.program, message = %host.input.id, "program says: {}", String::from_utf8_lossy(&words));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What a program may know: the message, itself, the block, prices.
 
-use super::{Env, answer, charge, charge_bytes, code, fail, gas_left, write};
-use crate::{gas, run::Host};
+use super::{Env, answer, charge, charge_bytes, code, fail, write};
+use crate::{gas, run::Host, vm::meter};
 use gear_exe_primitives::message::ReplyCode;
 use wasmtime::{Linker, Result};
 
@@ -19,7 +19,15 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
     fact!("gr_block_height", input => input.height.to_le_bytes());
     fact!("gr_block_timestamp", input => input.timestamp.to_le_bytes());
     fact!("gr_message_id", input => input.id.0.0);
-    fact!("gr_program_id", input => input.program.0.0);
+    linker.func_wrap(
+        "env",
+        "gr_program_id",
+        |mut env: Env<'_>, at: u32| -> Result<()> {
+            charge(&mut env, gas::SYSCALL)?;
+            let id = env.data().program.0.0;
+            write(&mut env, at, &id)
+        },
+    )?;
     fact!("gr_source", input => input.source.0.0);
     fact!("gr_value", input => input.value.to_le_bytes());
     fact!("gr_value_available", input => input.balance.to_le_bytes());
@@ -30,7 +38,7 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         |mut env: Env<'_>, at: u32| -> Result<()> {
             charge(&mut env, gas::SYSCALL)?;
             // Not below zero: it was charged just now.
-            let left = gas_left(&mut env)?;
+            let left = meter::left(&mut env);
             write(&mut env, at, &left.to_le_bytes())
         },
     )?;

@@ -11,10 +11,11 @@ mod sending;
 
 use crate::{
     gas,
-    run::{Host, Stop},
+    run::{Guest, Host, Stop},
+    vm::meter,
 };
 use gear_exe_primitives::{ActorId, ids::ETHEREUM_EVENT_ADDRESS, message::ReplyCode};
-use wasmtime::{Caller, Linker, Memory, Result, Val};
+use wasmtime::{Caller, Linker, Result};
 
 type Env<'a> = Caller<'a, Host>;
 
@@ -57,26 +58,14 @@ fn fail<T>(code: ReplyCode) -> Result<T> {
     Err(Stop::Failed(code, Vec::new()).into())
 }
 
-/// The gas left, as the program counts it. A program has no way to call before there is any.
-fn gas_left(env: &mut Env<'_>) -> Result<i64> {
-    let gas = env.data().gas;
-    match gas.and_then(|gas| gas.get(env).i64()) {
-        Some(left) => Ok(left),
-        None => fail(ReplyCode::BACKEND_ERROR),
-    }
-}
-
-fn set_gas_left(env: &mut Env<'_>, left: i64) -> Result<()> {
-    match env.data().gas {
-        Some(gas) => gas.set(env, Val::I64(left)),
-        None => fail(ReplyCode::BACKEND_ERROR),
-    }
-}
-
+/// Charges a fee, and with it those for the memory touched since the last charge.
 fn charge(env: &mut Env<'_>, amount: u64) -> Result<()> {
+    let guest = env.data().guest.as_ref();
+    let fees = guest.map_or(0, |guest| guest.tracker.with(|tracker| tracker.take_fees()));
+    let amount = i64::try_from(amount.saturating_add(fees)).unwrap_or(i64::MAX);
     // The program itself may have gone below zero since it was last checked.
-    let left = gas_left(env)?.saturating_sub(i64::try_from(amount).unwrap_or(i64::MAX));
-    set_gas_left(env, left)?;
+    let left = meter::left(&mut *env).saturating_sub(amount);
+    meter::set(env, left)?;
     if left < 0 {
         return fail(ReplyCode::RAN_OUT_OF_GAS);
     }
@@ -88,46 +77,62 @@ fn charge_bytes(env: &mut Env<'_>, count: u32) -> Result<()> {
 }
 
 /// The memory. A program has no way to call before it is there.
-fn memory(env: &Env<'_>) -> Result<Memory> {
+fn guest<'a>(env: &'a Env<'_>) -> Result<&'a Guest> {
     env.data()
-        .memory
+        .guest
+        .as_ref()
         .map_or_else(|| fail(ReplyCode::BACKEND_ERROR), Ok)
+}
+
+/// A range of memory, open for reading.
+fn opened<'a>(env: &'a Env<'_>, at: u32, length: u32) -> Result<&'a [u8]> {
+    let guest = guest(env)?;
+    let start = at as usize;
+    let range = start..start.saturating_add(length as usize);
+    // The memory is one slice, but only what is open may be looked at.
+    let Some(bytes) = guest.memory.data(env).get(range) else {
+        return fail(ReplyCode::BACKEND_ERROR);
+    };
+    let length = bytes.len();
+    match guest
+        .tracker
+        .with(|tracker| tracker.touch(at, length, false))
+    {
+        true => Ok(bytes),
+        false => fail(ReplyCode::RAN_OUT_OF_GAS),
+    }
 }
 
 fn slice(env: &mut Env<'_>, at: u32, length: u32) -> Result<Vec<u8>> {
     charge_bytes(env, length)?;
-    let memory = memory(env)?;
-    let start = at as usize;
-    match memory
-        .data(&*env)
-        .get(start..start.saturating_add(length as usize))
-    {
-        Some(bytes) => Ok(bytes.to_vec()),
-        None => fail(ReplyCode::BACKEND_ERROR),
-    }
+    Ok(opened(env, at, length)?.to_vec())
 }
 
 fn array<const N: usize>(env: &mut Env<'_>, at: u32) -> Result<[u8; N]> {
-    let bytes = slice(env, at, N as u32)?;
+    charge_bytes(env, N as u32)?;
     let mut out = [0; N];
-    out.copy_from_slice(&bytes);
+    out.copy_from_slice(opened(env, at, N as u32)?);
     Ok(out)
 }
 
 fn write(env: &mut Env<'_>, at: u32, bytes: &[u8]) -> Result<()> {
     charge_bytes(env, bytes.len() as u32)?;
-    let memory = memory(env)?;
-    let start = at as usize;
-    match memory
-        .data_mut(env)
-        .get_mut(start..start.saturating_add(bytes.len()))
-    {
-        Some(place) => {
-            place.copy_from_slice(bytes);
-            Ok(())
-        }
-        None => fail(ReplyCode::BACKEND_ERROR),
+    let (memory, start) = (guest(env)?.memory, at as usize);
+    let (data, host) = memory.data_and_store_mut(&mut *env);
+    let Some(place) = data.get_mut(start..start.saturating_add(bytes.len())) else {
+        return fail(ReplyCode::BACKEND_ERROR);
+    };
+    let guest = host.guest.as_ref();
+    let open = guest.is_some_and(|guest| {
+        guest
+            .tracker
+            .with(|tracker| tracker.touch(at, bytes.len(), true))
+    });
+    if !open {
+        return fail(ReplyCode::RAN_OUT_OF_GAS);
     }
+    place.copy_from_slice(bytes);
+    Ok(())
 }
 
 /// What a fallible call writes at its last pointer: the error number and, in place of a result that is not there,
@@ -186,7 +191,8 @@ impl Host {
     /// Whether a message to `to` may be this long: one to Ethereum must fit into a round. Many that do not fit into one
     /// round together are spread over several.
     fn fits_outward(&mut self, to: ActorId, length: usize) -> Result<(), u32> {
-        match self.input.directory.is_program(to) {
+        let known = self.directory.as_ref();
+        match known.map_or(Ok(false), |directory| directory.is_program(to)) {
             Ok(true) => Ok(()),
             Ok(false) if gas::Outward::message(length, false).fits(&self.input.parameters) => {
                 Ok(())

@@ -144,6 +144,7 @@ impl World {
         Self::with(ExecutorConfig {
             path: None,
             threads: 2,
+            ..ExecutorConfig::default()
         })
     }
 

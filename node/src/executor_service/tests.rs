@@ -150,6 +150,7 @@ impl World {
         let executor = Executor::open(ExecutorConfig {
             path: Some(folder.join("executor.redb")),
             threads: 1,
+            ..ExecutorConfig::default()
         });
         let history =
             History::open(store.clone(), header(0, 1, 1), AppliedBatch::default()).unwrap();

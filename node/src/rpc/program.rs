@@ -11,7 +11,7 @@ use super::{
     },
 };
 use codec::DecodeAll;
-use gear_exe_executor::{Executor, state};
+use gear_exe_executor::{Executor, StoreError, state};
 use gear_exe_primitives::H256;
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 use serde::Serialize;
@@ -43,11 +43,14 @@ pub(super) fn register(module: &mut RpcModule<Context>) -> Result<(), RegisterMe
         )?))
     })?;
     content(module, "program_readPages", |store, hash| {
-        let pages: state::MemoryPages = decode(store, hash)?;
-        Ok(pages)
+        store
+            .memory_pages(hash)
+            .map_err(|error| unreadable(hash, error))
     })?;
     content(module, "program_readPageRegion", |store, hash| {
-        let region: BTreeMap<u32, H256> = decode::<state::MemoryPagesRegion>(store, hash)?;
+        let region: BTreeMap<u32, H256> = store
+            .memory_region(hash)
+            .map_err(|error| unreadable(hash, error))?;
         Ok(region)
     })?;
     content(module, "program_readPageData", |store, hash| {
@@ -74,6 +77,13 @@ fn content<T: Serialize + Clone + Send + 'static>(
             .read(move |context| read(context.deps.rounds.executor(), hash))
             .await
     })
+}
+
+fn unreadable(hash: H256, error: StoreError) -> RpcError {
+    match error {
+        StoreError::Unexpected(_) => other(hash, "what was asked for"),
+        error => error.into(),
+    }
 }
 
 fn other(hash: H256, expected: &str) -> RpcError {

@@ -115,6 +115,7 @@ impl GearParts {
         let executor = Executor::open(ExecutorConfig {
             path: Some(folder.join("executor.redb")),
             threads: options.executor_threads,
+            ..ExecutorConfig::default()
         })
         .map(Arc::new)
         .map_err(|error| other(format!("cannot open the executor: {error}")))?;

@@ -200,6 +200,7 @@ impl Node {
         let executor = Executor::open(ExecutorConfig {
             path: Some(folder.path().join("store")),
             threads: 2,
+            ..ExecutorConfig::default()
         });
         let holder = Arc::new(Holder {
             executor: Arc::new(executor.unwrap()),
