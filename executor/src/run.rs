@@ -32,7 +32,6 @@ pub(crate) struct RunInput {
     pub(crate) balance: u128,
     pub(crate) height: u32,
     pub(crate) timestamp: u64,
-    pub(crate) parameters: ExecutionParameters,
     pub(crate) gas_limit: u64,
     pub(crate) context: ContextStore,
 }
@@ -83,6 +82,11 @@ pub(crate) struct Guest {
 pub(crate) struct Host {
     pub(crate) input: RunInput,
     pub(crate) program: ActorId,
+    pub(crate) parameters: ExecutionParameters,
+    /// Fees of system calls that are noted and not paid, in gas.
+    pub(crate) owed: u64,
+    /// What they may come to before they are.
+    pub(crate) credit: u64,
     pub(crate) allocations: Allocations,
     /// What was allocated before the message changed it; nothing as long as it has not.
     before: Option<Allocations>,
@@ -104,8 +108,12 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Begins a message.
-    pub(crate) fn begin(&mut self, input: RunInput, max_pages: u32) {
+    /// Begins a message that may burn `gas`.
+    pub(crate) fn begin(&mut self, input: RunInput, max_pages: u32, gas: u64) {
+        /// A tenth of a millisecond.
+        const CREDIT: u64 = 100_000_000;
+        self.owed = 0;
+        self.credit = CREDIT.min(gas / 8);
         self.input = input;
         self.max_pages = max_pages;
         self.before = None;

@@ -35,21 +35,21 @@ pub(crate) struct Incoming {
 const MAX_HEIRS: usize = 16;
 
 impl Round<'_> {
-    pub(super) fn event(&mut self, event: &EthereumEvent) -> Result<(), RoundError> {
+    pub(super) fn event(&mut self, event: EthereumEvent) -> Result<(), RoundError> {
         let (actor, event) = match event {
             EthereumEvent::Router(RouterEvent::ProgramCreated { actor_id, code_id }) => {
-                if !self.find(*actor_id)? {
-                    self.absent.remove(actor_id);
-                    self.budget.touch(*actor_id);
-                    let account = Account::new(*code_id);
+                if !self.find(actor_id)? {
+                    self.absent.remove(&actor_id);
+                    self.budget.touch(actor_id);
+                    let account = Account::new(code_id);
                     self.programs
-                        .insert(*actor_id, Work::new(account, *actor_id, H256::zero()));
+                        .insert(actor_id, Work::new(account, actor_id, H256::zero()));
                     tracing::info!(program = %actor_id, code = %code_id, "program created");
                 }
                 return Ok(());
             }
             EthereumEvent::Router(_) => return Ok(()),
-            EthereumEvent::Mirror { actor_id, event } => (*actor_id, event),
+            EthereumEvent::Mirror { actor_id, event } => (actor_id, event),
         };
         if !self.find(actor)? {
             tracing::warn!(program = %actor, "an event of an unknown program is ignored");
@@ -58,13 +58,13 @@ impl Round<'_> {
         self.mirror_event(actor, event)
     }
 
-    fn mirror_event(&mut self, actor: ActorId, event: &MirrorEvent) -> Result<(), RoundError> {
+    fn mirror_event(&mut self, actor: ActorId, event: MirrorEvent) -> Result<(), RoundError> {
         match event {
-            MirrorEvent::OwnedBalanceTopUpRequested { value } => self.give(actor, *value),
+            MirrorEvent::OwnedBalanceTopUpRequested { value } => self.give(actor, value),
             MirrorEvent::ExecutableBalanceTopUpRequested { value } => {
                 if let Some(work) = self.work(actor)? {
                     let balance = &mut work.account.executable_balance;
-                    *balance = balance.saturating_add(*value);
+                    *balance = balance.saturating_add(value);
                     tracing::debug!(program = %actor, value, balance = *balance, "executable balance topped up");
                 }
                 Ok(())
@@ -81,11 +81,11 @@ impl Round<'_> {
                     _ => DispatchKind::Handle,
                 };
                 let incoming = Incoming {
-                    id: *id,
-                    source: (*source).into(),
-                    payload: payload.clone(),
-                    value: *value,
-                    answer: if *call_reply {
+                    id,
+                    source: source.into(),
+                    payload,
+                    value,
+                    answer: if call_reply {
                         Answer::Call
                     } else {
                         Answer::Event
@@ -100,29 +100,23 @@ impl Round<'_> {
                 payload,
                 value,
             } => {
-                if self.claim(actor, (*source).into(), *replied_to)? {
+                if self.claim(actor, source.into(), replied_to)? {
                     let details = ReplyDetails {
-                        to: *replied_to,
+                        to: replied_to,
                         code: ReplyCode::SUCCESS_MANUAL,
                     };
-                    return self.enqueue_reply(
-                        actor,
-                        (*source).into(),
-                        details,
-                        payload.clone(),
-                        *value,
-                    );
+                    return self.enqueue_reply(actor, source.into(), details, payload, value);
                 }
                 tracing::debug!(program = %actor, message = %replied_to, "a reply to nothing is ignored");
-                if *value > 0 {
+                if value > 0 {
                     // The message is gone: what came with the reply goes back.
-                    self.pay_back(actor, *replied_to, *source, *value);
+                    self.pay_back(actor, replied_to, source, value);
                 }
                 Ok(())
             }
             MirrorEvent::ValueClaimingRequested { claimed_id, source } => {
-                if self.claim(actor, (*source).into(), *claimed_id)? {
-                    return self.auto_reply(actor, (*source).into(), *claimed_id);
+                if self.claim(actor, source.into(), claimed_id)? {
+                    return self.auto_reply(actor, source.into(), claimed_id);
                 }
                 tracing::debug!(program = %actor, message = %claimed_id, "a claim of nothing is ignored");
                 Ok(())
@@ -131,7 +125,7 @@ impl Round<'_> {
     }
 
     /// A native message. One that no program can take is answered by its receipt alone.
-    pub(super) fn native(&mut self, native: &NativeMessage) -> Result<(), RoundError> {
+    pub(super) fn native(&mut self, native: NativeMessage) -> Result<(), RoundError> {
         let refusal = if !self.find(native.destination)? {
             Some(ReplyCode::PROGRAM_NOT_CREATED)
         } else if native.value > 0 {
@@ -160,7 +154,7 @@ impl Round<'_> {
         let incoming = Incoming {
             id: native.id,
             source: native.source.into(),
-            payload: native.payload.clone(),
+            payload: native.payload,
             value: 0,
             answer: if native.receipt_only {
                 Answer::Receipt

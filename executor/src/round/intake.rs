@@ -71,7 +71,7 @@ impl Round<'_> {
         {
             return Ok(Some(item));
         }
-        match &item {
+        match item {
             Intake::Event(event) => self.event(event)?,
             Intake::Native(native) => self.native(native)?,
         }

@@ -24,6 +24,7 @@ use gear_exe_primitives::{
     hashing::keccak256,
     message::{Receipt, ReplyCode},
 };
+use primitive_types::H256;
 use std::{
     collections::BTreeSet,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -85,6 +86,7 @@ pub(super) fn run_queue(
             receipts: Vec::new(),
             spent: 0,
         },
+        hashed: (Vec::new(), keccak256([[]])),
     };
     while queue.result.spent < share || queue.result.spent == 0 {
         let Some(dispatch) = queue.result.work.account.queue.pop_front() else {
@@ -114,6 +116,8 @@ struct Queue<'a> {
     actor: ActorId,
     code: &'a Arc<Code>,
     result: QueueResult,
+    /// The last payload that was hashed for a receipt: many programs say the same again and again.
+    hashed: (Vec<u8>, H256),
 }
 
 impl Queue<'_> {
@@ -248,7 +252,6 @@ impl Queue<'_> {
             balance,
             height: self.scope.height(),
             timestamp: self.scope.anchor.timestamp,
-            parameters: *self.scope.parameters,
             gas_limit: limit,
             context: context.unwrap_or_default(),
         };
@@ -256,6 +259,7 @@ impl Queue<'_> {
             residents: self.scope.residents,
             content: self.scope.content,
             directory: self.directory,
+            parameters: self.scope.parameters,
             actor: self.actor,
             code: self.code,
             code_id: work.account.code_id,
@@ -431,11 +435,14 @@ impl Queue<'_> {
         gas_burned: u64,
     ) {
         tracing::debug!(message = %message_id, program = %self.actor, code = ?code.0, gas = gas_burned, value, "message ended");
+        if self.hashed.0 != payload {
+            self.hashed = (payload.to_vec(), keccak256([payload]));
+        }
         self.result.receipts.push(Receipt {
             message_id,
             program_id: self.actor,
             code,
-            payload_hash: keccak256([payload]),
+            payload_hash: self.hashed.1,
             value,
             gas_burned,
             round: self.scope.block.number,

@@ -39,7 +39,7 @@ impl Round<'_> {
                 if let Some(work) = self.work(actor)? {
                     work.move_to_custody(value)?;
                 }
-                self.to_program(actor, Held::Value { heir, value })
+                self.pass_on(actor, Held::Value { heir, value })
             }
             Effect::Reply {
                 to,
@@ -66,7 +66,7 @@ impl Round<'_> {
                         payload,
                         value,
                     };
-                    return self.to_program(actor, reply);
+                    return self.pass_on(actor, reply);
                 }
                 if native {
                     self.replies.push(NativeReply {
@@ -119,7 +119,7 @@ impl Round<'_> {
                 value,
                 delay,
             };
-            return self.to_program(actor, message);
+            return self.pass_on(actor, message);
         }
         if delay > 0 {
             let stashed = Stashed {
@@ -145,7 +145,7 @@ impl Round<'_> {
     }
 
     /// Sends to a program, if the round has room for it and nothing of this sender waits before it.
-    fn to_program(&mut self, actor: ActorId, held: Held) -> Result<(), RoundError> {
+    fn pass_on(&mut self, actor: ActorId, held: Held) -> Result<(), RoundError> {
         let both = [actor, held.destination()];
         if self.ledger.held.contains_key(&actor)
             || !self.admits(Most::Whole, Outward::default(), &both)

@@ -52,18 +52,18 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
 /// A message that has been answered has nothing left to wait for.
 fn wait(mut env: Env<'_>, blocks: u32) -> Result<()> {
     charge(&mut env, gas::SYSCALL + gas::WAIT)?;
-    let input = &env.data().input;
-    if blocks == 0 || input.context.replied {
+    let host = env.data();
+    if blocks == 0 || host.input.context.replied {
         return fail(ReplyCode::BACKEND_ERROR);
     }
-    Err(Stop::Wait(blocks.min(input.parameters.max_wait.max(1))).into())
+    Err(Stop::Wait(blocks.min(host.parameters.max_wait.max(1))).into())
 }
 
 /// The payload becomes that of the error reply, as much of it as a reply may hold.
 fn panic(mut env: Env<'_>, at: u32, length: u32) -> Result<()> {
     charge(&mut env, gas::SYSCALL)?;
     let host = env.data();
-    let parameters = host.input.parameters;
+    let parameters = host.parameters;
     // A reply to Ethereum must fit into a round; half of one leaves room for the message around it.
     let most = parameters
         .max_payload_bytes

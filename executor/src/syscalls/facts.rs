@@ -1,6 +1,6 @@
 //! What a program may know: the message, itself, the block, prices.
 
-use super::{Env, answer, charge, charge_bytes, code, fail, write};
+use super::{Env, answer, charge, charge_bytes, code, fail, pay, write};
 use crate::{gas, run::Host, vm::meter};
 use gear_exe_primitives::message::ReplyCode;
 use wasmtime::{Linker, Result};
@@ -37,7 +37,7 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         "gr_gas_available",
         |mut env: Env<'_>, at: u32| -> Result<()> {
             charge(&mut env, gas::SYSCALL)?;
-            // Not below zero: it was charged just now.
+            pay(&mut env)?;
             let left = meter::left(&mut env);
             write(&mut env, at, &left.to_le_bytes())
         },
@@ -80,7 +80,7 @@ fn env_vars(mut env: Env<'_>, version: u32, at: u32) -> Result<()> {
     }
     let mut bytes = 100u32.to_le_bytes().to_vec();
     bytes.extend_from_slice(&[0; 16 + 8 + 8]);
-    bytes.extend_from_slice(&env.data().input.parameters.value_per_gas.to_le_bytes());
+    bytes.extend_from_slice(&env.data().parameters.value_per_gas.to_le_bytes());
     write(&mut env, at, &bytes)
 }
 

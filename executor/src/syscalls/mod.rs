@@ -58,13 +58,25 @@ fn fail<T>(code: ReplyCode) -> Result<T> {
     Err(Stop::Failed(code, Vec::new()).into())
 }
 
-/// Charges a fee, and with it those for the memory touched since the last charge.
+/// Charges a fee, and with it those for the memory touched since the last charge. Small fees are only noted: the program
+/// pays them with the next that is not, or when the run ends.
 fn charge(env: &mut Env<'_>, amount: u64) -> Result<()> {
-    let guest = env.data().guest.as_ref();
+    let host = env.data_mut();
+    let guest = host.guest.as_ref();
     let fees = guest.map_or(0, |guest| guest.tracker.with(|tracker| tracker.take_fees()));
-    let amount = i64::try_from(amount.saturating_add(fees)).unwrap_or(i64::MAX);
+    host.owed = host.owed.saturating_add(amount).saturating_add(fees);
+    if host.owed <= host.credit {
+        return Ok(());
+    }
+    pay(env)
+}
+
+/// Has the program pay what it owes.
+fn pay(env: &mut Env<'_>) -> Result<()> {
+    let owed = std::mem::take(&mut env.data_mut().owed);
+    let owed = i64::try_from(owed).unwrap_or(i64::MAX);
     // The program itself may have gone below zero since it was last checked.
-    let left = meter::left(&mut *env).saturating_sub(amount);
+    let left = meter::left(&mut *env).saturating_sub(owed);
     meter::set(env, left)?;
     if left < 0 {
         return fail(ReplyCode::RAN_OUT_OF_GAS);
@@ -170,7 +182,7 @@ fn input_slice(env: &mut Env<'_>, offset: u32, length: u32) -> Result<Result<Vec
 impl Host {
     /// Whether the program may send this many bytes more.
     fn fits(&self, length: usize) -> Result<(), u32> {
-        let parameters = &self.input.parameters;
+        let parameters = &self.parameters;
         if length as u64 > u64::from(parameters.max_payload_bytes) {
             return Err(code::TOO_BIG_MESSAGE);
         }
@@ -194,9 +206,7 @@ impl Host {
         let known = self.directory.as_ref();
         match known.map_or(Ok(false), |directory| directory.is_program(to)) {
             Ok(true) => Ok(()),
-            Ok(false) if gas::Outward::message(length, false).fits(&self.input.parameters) => {
-                Ok(())
-            }
+            Ok(false) if gas::Outward::message(length, false).fits(&self.parameters) => Ok(()),
             Ok(false) => Err(code::TOO_BIG_MESSAGE),
             Err(fault) => {
                 self.fault = Some(fault);

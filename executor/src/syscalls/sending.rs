@@ -87,7 +87,7 @@ impl Host {
     fn send(&mut self, to: (ActorId, u128), payload: Vec<u8>, delay: u32) -> Result<Vec<u8>, u32> {
         let (destination, value) = to;
         self.fits(payload.len())?;
-        if self.sent.len() >= self.input.parameters.max_outgoing_messages as usize {
+        if self.sent.len() >= self.parameters.max_outgoing_messages as usize {
             return Err(code::TOO_MANY_MESSAGES);
         }
         // Nobody could ever take it out there.
@@ -114,7 +114,7 @@ impl Host {
     }
 
     fn open_message(&mut self) -> Result<Vec<u8>, u32> {
-        let limit = self.input.parameters.max_outgoing_messages as usize;
+        let limit = self.parameters.max_outgoing_messages as usize;
         let context = &mut self.input.context;
         if context.handles.len() + self.sent.len() >= limit {
             return Err(code::TOO_MANY_MESSAGES);
@@ -138,7 +138,7 @@ impl Host {
         let Some(held) = self.input.context.handles.get(&handle) else {
             return Err(self.no_handle(handle));
         };
-        if held.0.len() + bytes.len() > self.input.parameters.max_payload_bytes as usize {
+        if held.0.len() + bytes.len() > self.parameters.max_payload_bytes as usize {
             return Err(code::TOO_BIG_MESSAGE);
         }
         self.fits(bytes.len())?;

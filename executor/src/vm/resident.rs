@@ -15,7 +15,9 @@ use crate::{
     run::{Ended, Guest, Host, RunInput, RunOutput, how_stopped},
     state::{Allocations, PAGE_SIZE, pages::Pages, store::Content},
 };
-use gear_exe_primitives::{ActorId, CodeId, hashing::blake2b256, message::ReplyCode};
+use gear_exe_primitives::{
+    ActorId, CodeId, hashing::blake2b256, message::ReplyCode, round::ExecutionParameters,
+};
 use primitive_types::H256;
 use std::{collections::BTreeMap, io, sync::Arc};
 use wasmtime::{Global, Store, TypedFunc};
@@ -279,9 +281,11 @@ impl Resident {
         program: ActorId,
         allocations: Allocations,
         directory: &Arc<Directory>,
+        parameters: &ExecutionParameters,
     ) -> Result<(), StoreError> {
         let host = self.store.data_mut();
         host.program = program;
+        host.parameters = *parameters;
         host.allocations = allocations;
         host.directory = Some(directory.clone());
         self.fit()
@@ -328,7 +332,7 @@ impl Resident {
     /// nothing behind.
     pub(crate) fn run(&mut self, input: RunInput) -> Result<RunOutput, StoreError> {
         let limit = input.gas_limit;
-        let most = input.parameters.max_memory_pages.min(MAX_PAGES);
+        let most = self.store.data().parameters.max_memory_pages.min(MAX_PAGES);
         let has = pages_of(&self.code, &self.store.data().allocations);
         let refusal = match gas::DISPATCH {
             fee if fee > limit => Some((ReplyCode::RAN_OUT_OF_GAS, limit)),
@@ -350,9 +354,11 @@ impl Resident {
         meter::set(&mut self.store, given).map_err(engine_error)?;
         let granted = meter::left(&mut self.store);
         let own = self.code.facts.max_pages;
-        self.store
-            .data_mut()
-            .begin(input, own.map_or(most, |own| own.min(most)));
+        self.store.data_mut().begin(
+            input,
+            own.map_or(most, |own| own.min(most)),
+            granted.unsigned_abs(),
+        );
         self.tracker
             .with(|tracker| tracker.begin(granted.unsigned_abs()))
             .map_err(memory_error)?;
@@ -363,7 +369,10 @@ impl Resident {
             .with(|tracker| (tracker.take_fees(), tracker.is_broken()));
         let left = meter::left(&mut self.store);
         let spent = granted.abs_diff(left.clamp(0, granted));
-        let mut burned = gas::DISPATCH.saturating_add(spent).saturating_add(pending);
+        let mut burned = gas::DISPATCH
+            .saturating_add(spent)
+            .saturating_add(pending)
+            .saturating_add(self.store.data().owed);
         let mut ended = match result {
             Ok(()) => Ended::Done,
             Err(error) => how_stopped(&error, &mut self.store, self.stack),

@@ -8,7 +8,7 @@ use crate::{
     round::Directory,
     state::{Allocations, store::Content},
 };
-use gear_exe_primitives::{ActorId, CodeId};
+use gear_exe_primitives::{ActorId, CodeId, round::ExecutionParameters};
 use parking_lot::Mutex;
 use primitive_types::H256;
 use std::{
@@ -172,6 +172,7 @@ pub(crate) struct Waking<'a> {
     pub(crate) residents: &'a Residents,
     pub(crate) content: &'a Content,
     pub(crate) directory: &'a Arc<Directory>,
+    pub(crate) parameters: &'a ExecutionParameters,
     pub(crate) actor: ActorId,
     pub(crate) code: &'a Arc<Code>,
     pub(crate) code_id: CodeId,
@@ -233,7 +234,8 @@ impl Slot {
         match self {
             Self::Here { resident, started } => {
                 if !std::mem::replace(started, true) {
-                    resident.start(with.actor, std::mem::take(allocations), with.directory)?;
+                    let allocations = std::mem::take(allocations);
+                    resident.start(with.actor, allocations, with.directory, with.parameters)?;
                 }
                 Ok(resident)
             }
