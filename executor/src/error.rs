@@ -77,6 +77,10 @@ pub enum StoreError {
     Database(Box<redb::Error>),
     #[error("no memory for a program: {0}")]
     Memory(std::io::Error),
+    #[error(
+        "the store was written by another version of the executor; remove it, and the rounds are executed again"
+    )]
+    Format,
 }
 
 macro_rules! database {

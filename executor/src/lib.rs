@@ -34,7 +34,7 @@ use parking_lot::Mutex;
 use state::{
     MemoryPages, MemoryPagesRegion, ProgramRecord, ProgramState,
     root::Root,
-    store::{Content, Disk, Entry, Table},
+    store::{Content, Disk, Table},
 };
 use stats::Counters;
 use std::{
@@ -87,6 +87,15 @@ struct Inner {
     pool: rayon::ThreadPool,
     /// Readers must not hold up rounds.
     query_pool: rayon::ThreadPool,
+}
+
+/// How much an executor has stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Rounds.
+    pub rounds: u64,
+    /// Objects of states: pages, queues, and the like.
+    pub objects: u64,
 }
 
 /// An outcome as it is stored.
@@ -203,20 +212,10 @@ impl Executor {
         let added = content.take_added();
         let stored = StoredOutcome { request, outcome };
         let encoded = stored.encode();
-        let mut entries: Vec<_> = added
-            .iter()
-            .map(|(hash, bytes)| Entry {
-                table: Table::Content,
-                key: *hash,
-                value: bytes,
-            })
-            .collect();
-        entries.push(Entry {
-            table: Table::Outcomes,
-            key: block.hash,
-            value: &encoded,
-        });
-        self.inner.disk.write(&entries)?;
+        let root = stored.outcome.state_root;
+        self.inner
+            .disk
+            .write_round(block.hash, &encoded, root, &added)?;
         self.inner.residents.keep();
 
         let outcome = stored.outcome;
@@ -239,6 +238,38 @@ impl Executor {
                 StoredOutcome::decode(&mut bytes.as_slice()).map_err(|_| StoreError::Corrupt(block))
             })
             .transpose()
+    }
+
+    /// Forgets the rounds of these blocks, with every state that no other stored round names, in one transaction. Says how
+    /// many there were. What was forgotten can be neither built upon nor read any more.
+    ///
+    /// `keep` is a state root that stays all the same, until the next call names another: that of the oldest block that
+    /// is still needed, since blocks in which nothing happened have no round here, only the state of an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or is damaged; nothing is forgotten then.
+    pub fn forget(&self, blocks: &[H256], keep: Option<H256>) -> Result<usize, StoreError> {
+        let _one_at_a_time = self.inner.round.lock();
+        let mut outcomes = Vec::with_capacity(blocks.len());
+        for block in blocks {
+            if let Some(stored) = self.stored_outcome(*block)? {
+                outcomes.push((*block, stored.outcome.state_root));
+            }
+        }
+        self.inner.disk.forget(&outcomes, keep)
+    }
+
+    /// How much is stored.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub fn stored(&self) -> Result<Stored, StoreError> {
+        Ok(Stored {
+            rounds: self.inner.disk.count(Table::Outcomes)?,
+            objects: self.inner.disk.count(Table::Content)?,
+        })
     }
 
     /// The stored outcome of a block's round.

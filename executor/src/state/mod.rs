@@ -4,6 +4,7 @@
 //! the tree of its memory, `root` what a state root names, `store` the embedded database below.
 
 pub(crate) mod account;
+pub(crate) mod links;
 pub(crate) mod pages;
 pub(crate) mod root;
 pub mod shapes;

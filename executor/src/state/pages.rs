@@ -10,7 +10,7 @@
 //! A page is in the tree if it differs from what it was when the program was created. So the tree depends on the memory
 //! alone, not on how it came about, and a tree without pages has no hash at all.
 
-use super::{MemoryPages, MemoryPagesRegion, PAGES_PER_REGION, store::Content};
+use super::{MemoryPages, MemoryPagesRegion, PAGES_PER_REGION, links::Linked, store::Content};
 use crate::StoreError;
 use codec::{Decode, Encode};
 use primitive_types::H256;
@@ -58,6 +58,18 @@ struct Region {
     /// Number of its first page.
     first: u32,
     parts: Few,
+}
+
+impl Linked for Few {
+    fn links(&self, to: &mut Vec<H256>) {
+        to.extend(&self.hashes);
+    }
+}
+
+impl Linked for Region {
+    fn links(&self, to: &mut Vec<H256>) {
+        self.parts.links(to);
+    }
 }
 
 /// A node in memory.

@@ -1,7 +1,11 @@
 //! What a state root names: a Merkle tree of two levels over all programs, the schedule of tasks, who has messages, and
 //! what waits for room in a round.
 
-use super::{ProgramRecord, store::Content};
+use super::{
+    ProgramRecord,
+    links::{Linked, leaf},
+    store::Content,
+};
 use crate::StoreError;
 use codec::{Decode, Encode};
 use gear_exe_primitives::{
@@ -111,6 +115,21 @@ pub(crate) struct Root {
     inbox: Option<H256>,
 }
 
+impl Linked for Root {
+    fn links(&self, to: &mut Vec<H256>) {
+        to.extend(self.chunks.values());
+        to.extend(self.schedule);
+        to.extend(self.busy);
+        to.extend(self.starved);
+        to.extend(self.outgoing);
+        to.extend(self.held);
+        to.extend(self.inbox);
+    }
+}
+
+// What waits is stored with its payloads.
+leaf!(Schedule, Backlog<Outgoing>, Backlog<Held>, VecDeque<Intake>);
+
 /// The parts of a root that are not programs, loaded.
 #[derive(Default)]
 pub(crate) struct Ledger {
@@ -190,6 +209,10 @@ impl Root {
 }
 
 /// Stores `value` unless it is empty.
-pub(super) fn put_unless<T: Encode>(content: &Content, empty: bool, value: &T) -> Option<H256> {
+pub(super) fn put_unless<T: Encode + Linked>(
+    content: &Content,
+    empty: bool,
+    value: &T,
+) -> Option<H256> {
     (!empty).then(|| content.put(value))
 }

@@ -44,6 +44,9 @@ pub struct RunArgs {
     /// Threads that run programs; 0 takes one for each core.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub executor_threads: usize,
+    /// Rounds before the last settled one whose states stay readable. What is older is forgotten.
+    #[arg(long, value_name = "NUMBER", default_value_t = crate::service::DEFAULT_KEEP_ROUNDS)]
+    pub keep_rounds: u64,
     /// Seconds between Ethereum blocks of a development network.
     #[arg(long, value_name = "SECONDS", default_value_t = 1, requires = "dev")]
     pub block_time: u64,
@@ -132,6 +135,7 @@ fn options(args: &RunArgs, ethereum_urls: Vec<String>) -> GearOptions {
     GearOptions {
         beacon_url: args.beacon_rpc.clone(),
         executor_threads: args.executor_threads,
+        keep_rounds: args.keep_rounds,
         ..GearOptions::new(ethereum_urls)
     }
 }

@@ -132,24 +132,33 @@ impl Records {
         }
     }
 
-    /// Forgets up to `limit` records from `block` down its parents, and says how many.
+    /// Up to `limit` blocks with records, from `block` down its parents.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store fails.
-    pub fn forget(&self, block: H256, limit: usize) -> Result<usize, StoreError> {
-        let mut changes = Vec::new();
+    pub fn down_from(&self, block: H256, limit: usize) -> Result<Vec<H256>, StoreError> {
+        let mut found = Vec::new();
         let mut cursor = block;
-        while changes.len() < limit
+        while found.len() < limit
             && let Some(record) = self.get(cursor)?
         {
-            changes.push(delete(ROUNDS, cursor));
+            found.push(cursor);
             cursor = record.parent;
         }
-        let forgotten = changes.len();
-        if forgotten > 0 {
-            self.0.apply_soon(changes)?;
+        Ok(found)
+    }
+
+    /// Forgets the records of these blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails.
+    pub fn forget(&self, blocks: &[H256]) -> Result<(), StoreError> {
+        if blocks.is_empty() {
+            return Ok(());
         }
-        Ok(forgotten)
+        self.0
+            .apply_soon(blocks.iter().map(|block| delete(ROUNDS, *block)))
     }
 }

@@ -161,6 +161,7 @@ impl World {
                 executor: Arc::new(executor.unwrap()),
                 records: Records::new(store),
                 metrics: Metrics::new(None).unwrap(),
+                keep_rounds: 0,
                 facts: Default::default(),
             },
             published: Published {
@@ -289,6 +290,32 @@ fn rounds_wait_for_events_and_for_codes() {
     world.worker.executor.add_code(&code()).unwrap();
     world.done();
     assert_eq!(world.best().block, block(3));
+}
+
+#[test]
+fn what_is_forgotten_leaves_the_state_of_quiet_rounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(folder.path());
+    let code_id = world.worker.executor.add_code(&code()).unwrap();
+    world.worker.history.fold(first_events(), &[]).unwrap();
+    world.chain.extend(header(0, 1, 1), &[code_id]);
+    world.chain.extend(header(1, 1, 1), &[]);
+    for _ in 0..4 {
+        world.chain.extend(header(1, 1, 1), &[]);
+    }
+    world.done();
+    let root = world.best().outcome.state_root;
+    let stored = || world.worker.executor.stored().unwrap().rounds;
+    assert!(stored() > 0);
+    // Blocks 3 to 6 are quiet: their state is that of round 2, which goes.
+    assert!(world.worker.forget_before(hash(4)).unwrap() >= 3);
+    assert_eq!(stored(), 0);
+    assert!(world.worker.round(hash(3)).unwrap().is_none());
+    assert!(!world.worker.executor.program_ids(root).unwrap().is_empty());
+    assert_eq!(world.worker.forget_before(hash(4)).unwrap(), 0);
+    world.chain.extend(header(1, 1, 1), &[]);
+    world.done();
+    assert_eq!(world.best().outcome.state_root, root);
 }
 
 #[test]

@@ -119,6 +119,8 @@ pub struct Worker {
     pub records: Records,
     /// Gauges and alarms.
     pub metrics: Metrics,
+    /// Rounds before the last settled one that stay readable.
+    pub keep_rounds: u64,
     /// Facts of blocks that are not executed yet.
     pub facts: Mutex<HashMap<H256, RoundFacts>>,
 }
@@ -244,8 +246,8 @@ impl Worker {
         self.facts(block).is_ok_and(|facts| facts.rewound)
     }
 
-    /// Forgets the rounds before the last one that the Router holds at the final Ethereum block: whatever Ethereum does
-    /// above that block, no round is built on them any more.
+    /// Forgets rounds that lie [`Self::keep_rounds`] before the last one that the Router holds at the final Ethereum block:
+    /// whatever Ethereum does above that block, no round is built on them any more.
     fn forget(&self, at: H256) -> Result<(), Lacking> {
         let finalised = self.chain.ethereum_finalised(at)?;
         let Some(block) = self.history.block(finalised)? else {
@@ -255,14 +257,33 @@ impl Worker {
             return Ok(());
         }
         if let Some(record) = self.records.get(block.router.last_round_hash)? {
-            let forgotten = self.records.forget(record.parent, FORGET_AT_ONCE)?;
-            tracing::debug!(
-                forgotten,
-                below = record.block.number,
-                "records of settled rounds forgotten"
-            );
+            let Some(number) = record.block.number.checked_sub(self.keep_rounds) else {
+                return Ok(());
+            };
+            if let Some(oldest) = self.chain.canonical(number)? {
+                let forgotten = self.forget_before(oldest)?;
+                tracing::debug!(forgotten, below = number, "settled rounds forgotten");
+            }
         }
         Ok(())
+    }
+
+    /// Forgets the rounds before `block`, some at once, and keeps its state: first what the executor has of them, so that
+    /// an interruption leaves nothing behind that nobody knows of.
+    pub(super) fn forget_before(&self, block: H256) -> Result<usize, Lacking> {
+        let Some(record) = self.records.get(block)? else {
+            return Ok(0);
+        };
+        let old = self.records.down_from(record.parent, FORGET_AT_ONCE)?;
+        if old.is_empty() {
+            return Ok(0);
+        }
+        let root = record.state_root;
+        self.executor
+            .forget(&old, (!root.is_zero()).then_some(root))
+            .map_err(RoundError::Store)?;
+        self.records.forget(&old)?;
+        Ok(old.len())
     }
 
     /// A stored round with its outcome.

@@ -156,6 +156,7 @@ impl GearParts {
                 executor,
                 records: Records::new(store.clone()),
                 metrics: metrics.clone(),
+                keep_rounds: options.keep_rounds,
                 facts: Default::default(),
             },
             ethereum.clone(),

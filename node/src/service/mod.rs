@@ -42,6 +42,10 @@ pub type FullSelectChain = sc_consensus::LongestChain<FullBackend, Block>;
 /// The transaction pool.
 pub type FullPool = TransactionPoolHandle<Block, FullClient>;
 
+/// Rounds before the last settled one whose states stay readable, unless another number is given: more than an hour of
+/// blocks each half second.
+pub const DEFAULT_KEEP_ROUNDS: u64 = 10_000;
+
 /// What a node is told besides Substrate's configuration.
 #[derive(Clone, Debug)]
 pub struct GearOptions {
@@ -51,6 +55,8 @@ pub struct GearOptions {
     pub beacon_url: Option<String>,
     /// Threads that run programs; zero takes one for each core.
     pub executor_threads: usize,
+    /// Rounds before the last settled one whose states stay readable.
+    pub keep_rounds: u64,
     /// Pause between two looks at Ethereum's head.
     pub ethereum_poll: Duration,
     /// Longest wait for an answer of an Ethereum endpoint.
@@ -66,6 +72,7 @@ impl GearOptions {
             ethereum_urls,
             beacon_url: None,
             executor_threads: 0,
+            keep_rounds: DEFAULT_KEEP_ROUNDS,
             ethereum_poll: Duration::from_millis(500),
             ethereum_timeout: Duration::from_secs(10),
             ethereum_stale_after: Some(Duration::from_secs(120)),

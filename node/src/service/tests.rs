@@ -160,6 +160,7 @@ impl Network {
         let config = configuration(self.spec.clone(), self.folder.path());
         let options = GearOptions {
             executor_threads: 1,
+            keep_rounds: 64,
             ethereum_poll: Duration::from_millis(100),
             ethereum_stale_after: None,
             ..GearOptions::new(vec![self.anvil.http()])
