@@ -461,6 +461,7 @@ fn main() {
         let mut world = World::with(ExecutorConfig {
             path: None,
             threads: 1,
+            ..ExecutorConfig::default()
         });
         world.parameters.message_gas_limit = 1 << 60;
         world.parameters.round_gas_limit = 1 << 61;
