@@ -347,11 +347,10 @@ impl Ethereum {
         };
         match read.await {
             // The Router is younger than the last final block, or the node keeps no state as old as that: nothing
-            // newer is known to be final.
-            Err(EthereumError::NoRouter(_) | EthereumError::Refused { .. }) => {
-                Ok(previous
-                    .map_or_else(Default::default, |view| (view.settled, view.settled_nonce)))
-            }
+            // newer is known to be final. What was final later than that was so on another chain.
+            Err(EthereumError::NoRouter(_) | EthereumError::Refused { .. }) => Ok(previous
+                .filter(|view| view.finalised.number <= finalised.number)
+                .map_or_else(Default::default, |view| (view.settled, view.settled_nonce))),
             answer => answer,
         }
     }

@@ -4,6 +4,7 @@
 
 mod common;
 
+use alloy::{consensus::Transaction, primitives::Address, providers::Provider};
 use common::*;
 use gear_exe_primitives::{H256, batch::BatchHeader};
 use gear_exe_relayer::{
@@ -142,4 +143,119 @@ async fn a_wrong_body_is_not_sent() {
     world.publish((ready, batch));
     until_metric(&relayer, "bodies_wrong_total", 1.0).await;
     assert!(world.pool().await.is_empty());
+}
+
+/// Sets Ethereum back to the block `to`, whatever was final.
+async fn set_back(world: &World, to: u64) {
+    let depth = world.head().await - to;
+    world
+        .rpc("anvil_rollback", serde_json::json!([depth]))
+        .await;
+    assert_eq!(world.head().await, to);
+}
+
+/// The log and the chain's batches are of a branch that was longer, and whose anchors this one has not reached.
+async fn the_branch_becomes_shorter(restart: bool, settled: bool) {
+    let world = World::new().await;
+    let relayer = world.start().await;
+    world.next().await;
+    world.mine_until_applied(1).await;
+    let fork = world.head().await;
+    let used = world
+        .provider
+        .get_transaction_count(Address::from(account(RELAYER).0))
+        .await
+        .unwrap();
+
+    world.mine(300).await;
+    for nonce in 2..=3 {
+        world.next().await;
+        world.mine_until_applied(nonce).await;
+    }
+    until_metric(&relayer, "router_nonce{at=\"latest\"}", 3.0).await;
+    if settled {
+        // What was final is not in the log any more: there is a gap.
+        world.mine_until_settled(&relayer, 3.0).await;
+    }
+    // One more waits in the pool: its nonce is above what the other branch has used.
+    world.next().await;
+    world.pooled().await;
+    let relayer = if restart {
+        relayer.kill().await;
+        set_back(&world, fork).await;
+        world.start().await
+    } else {
+        set_back(&world, fork).await;
+        until_metric(&relayer, "reorgs_total", 1.0).await;
+        relayer
+    };
+
+    // The chain offers a batch on what the Router holds now, after those of the branch that was left.
+    let digest = world.next().await;
+    for _ in 0..10 {
+        if world.applied().await.0 == 2 {
+            break;
+        }
+        let head = world.head().await as f64;
+        until("the relayer sees the head", || async {
+            (metric(&relayer, "ethereum_block{at=\"latest\"}") == head).then_some(())
+        })
+        .await;
+        world.mine(1).await;
+    }
+    assert_eq!(world.applied().await, (2, digest), "held up by the old one");
+    let mined = world.mined().await;
+    let last = mined
+        .iter()
+        .rfind(|mined| mined.to_router && mined.success)
+        .unwrap();
+    let transaction = world
+        .provider
+        .get_transaction_by_hash(last.hash)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(transaction.nonce(), used, "the account's next nonce");
+
+    // The chain notices too, and both go on.
+    world
+        .chain
+        .batches
+        .lock()
+        .unwrap()
+        .retain(|(ready, _)| ready.digest == digest);
+    world.chain.news.notify_waiters();
+    for nonce in 3..=4 {
+        let digest = world.next().await;
+        world.mine_until_applied(nonce).await;
+        assert_eq!(world.applied().await, (nonce, digest));
+    }
+    until("all is final, and nothing waits", || async {
+        world.mine(8).await;
+        let nonce = metric(&relayer, "router_nonce{at=\"finalized\"}");
+        let pending = metric(&relayer, "batches{stage=\"pending\"}");
+        (nonce == 4.0 && pending == 0.0 && world.pool().await.is_empty()).then_some(())
+    })
+    .await;
+    assert!(relayer.alarms().is_empty(), "{:?}", relayer.alarms());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shorter_branch_without_the_logs_transactions_is_gone_on_with() {
+    the_branch_becomes_shorter(false, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_on_a_shorter_branch_without_the_logs_transactions_goes_on() {
+    the_branch_becomes_shorter(true, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_between_the_account_and_the_log_is_closed() {
+    the_branch_becomes_shorter(false, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_with_a_gap_between_the_account_and_the_log_closes_it() {
+    the_branch_becomes_shorter(true, true).await;
 }

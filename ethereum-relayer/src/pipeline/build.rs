@@ -64,7 +64,7 @@ impl State {
     pub(super) fn review(&mut self, view: &View, attempt: &Attempt, effects: &mut Vec<Effect>) {
         let lost = view.transactions.get(&attempt.hash) == Some(&TxStatus::Unknown);
         match attempt.payload {
-            Payload::Batch(digest) if lost || view.reorged => {
+            Payload::Batch(digest) if lost || self.unsure.contains(&view.nonce) => {
                 let plan = Plan {
                     nonce: view.nonce,
                     payload: attempt.payload,
@@ -81,7 +81,7 @@ impl State {
 
     fn check(&self, view: &View, plan: Plan, digest: H256, effects: &mut Vec<Effect>) {
         // If this was asked before, and the answer was to wait, then something has to change first.
-        if self.hold != Some(Hold::at(view, digest)) {
+        if self.hold != Some(Hold::at(view, digest)) && !self.is_early(digest, view) {
             effects.push(Effect::Check(plan));
         }
     }
@@ -92,6 +92,9 @@ impl State {
         };
         if plan.head != view.head || plan.nonce != view.nonce {
             return;
+        }
+        if plan.again.is_some() && verdict != Verdict::Unknown {
+            self.unsure.remove(&plan.nonce);
         }
         match verdict {
             Verdict::Unknown => {}
@@ -135,7 +138,10 @@ impl State {
         match refusal.class {
             // The next view shows what the Router holds.
             RefusalClass::Already => effects.push(Effect::Note(Note::RaceLost(digest))),
-            RefusalClass::Early => self.note_unfit(view, digest, &reason),
+            RefusalClass::Early => {
+                self.note_unfit(view, digest, &reason);
+                self.note_early(digest, view);
+            }
             RefusalClass::Stale => {
                 self.note_unfit(view, digest, &reason);
                 self.shelve(digest, view, self.policy.bump_blocks.max(1));
@@ -153,7 +159,7 @@ impl State {
             }
         }
         self.hold = Some(Hold::at(view, digest));
-        if self.shelved.contains_key(&digest) {
+        if self.shelved.contains_key(&digest) || self.is_early(digest, view) {
             // Another batch may fit, and must not wait for this one's turn to come again.
             self.drive(effects);
         }

@@ -11,7 +11,9 @@ impl State {
     pub(super) fn take_view(&mut self, view: View, effects: &mut Vec<Effect>) {
         if view.reorged {
             effects.push(Effect::Note(Note::Reorg));
+            self.change_branch();
         }
+        self.clamp(&view);
         let low = (view.balance < self.policy.low_balance).then(|| {
             format!(
                 "the relayer's account holds {} wei, less than the warning level of {}: send it ETH",
@@ -56,9 +58,10 @@ impl State {
                 self.shelve(digest, &view, self.policy.bump_blocks.max(1));
             }
         }
+        // What was final on a chain that is gone says nothing of nonces that this one has not used.
         let done: Vec<_> = self
             .slots
-            .range(..view.settled_nonce)
+            .range(..view.settled_nonce.min(view.nonce))
             .map(|(nonce, _)| *nonce)
             .collect();
         for nonce in done {
@@ -87,6 +90,7 @@ impl State {
                 )
             });
         self.alarm(Alarm::ForeignTransaction, foreign, effects);
+        self.give_up_beyond_gap(&view, effects);
         self.view = Some(view);
         self.tidy();
     }

@@ -59,6 +59,14 @@ impl State {
         unfit.refused = Some(reason.to_owned());
     }
 
+    /// The head's number may have gone back: no wait is shorter for it, and none much longer.
+    pub(super) fn clamp_unfit(&mut self, head: u64) {
+        let latest = head.saturating_add(self.policy.unfit_blocks);
+        for unfit in self.unfit.values_mut() {
+            unfit.since = unfit.since.min(latest);
+        }
+    }
+
     /// A pre-flight has found that it fits, or that something else is in the way, which has an alarm of its own.
     pub(super) fn note_fit(&mut self, digest: H256) {
         self.unfit.remove(&digest);

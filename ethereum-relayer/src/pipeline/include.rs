@@ -1,9 +1,7 @@
 //! One account nonce at a time until it is used: send, send again what the node lost, replace what waits too long or
 //! has lost its sense, cancel what must not be mined any more.
 
-use super::{
-    Alarm, Answer, Attempt, Effect, Note, Payload, Plan, State, TxStatus, View, build::rival, fees,
-};
+use super::{Alarm, Answer, Attempt, Effect, Note, Payload, Plan, State, View, build::rival, fees};
 use gear_exe_primitives::H256;
 
 impl State {
@@ -16,11 +14,15 @@ impl State {
         let candidate = self.candidate(&view).map(|batch| batch.digest);
         let later = self.slots.range(view.nonce.saturating_add(1)..);
         let later = later.filter(|(_, slot)| slot.is_live());
-        let is_later = |digest| later.clone().any(|(_, slot)| slot.carries(digest));
+        // It is in the node's pool, and this nonce is all that it waits for.
+        let is_next = |digest| {
+            let next = self.slots.get(&view.nonce.saturating_add(1));
+            next.is_some_and(|slot| slot.carries(digest) && slot.is_live() && slot.is_held(&view))
+        };
         let slot = self.slots.get(&view.nonce);
         let wanted = match (candidate, slot) {
             // A reorg has freed a nonce that was not ours, below one that carries the batch already.
-            (Some(digest), None) if is_later(digest) => Some(Payload::Cancel),
+            (Some(digest), None) if is_next(digest) => Some(Payload::Cancel),
             (Some(digest), _) => Some(Payload::Batch(digest)),
             (None, None) if later.clone().next().is_some() => Some(Payload::Cancel),
             (None, Some(slot)) if slot.is_live() => Some(Payload::Cancel),
@@ -57,10 +59,7 @@ impl State {
             return Some(newest);
         }
         let slot = self.slots.get(&view.nonce)?;
-        let held = slot.attempts.iter().filter(|attempt| {
-            let status = view.transactions.get(&attempt.hash);
-            status.is_some_and(|status| *status != TxStatus::Unknown)
-        });
+        let held = slot.attempts.iter().filter(|attempt| attempt.is_held(view));
         held.max_by_key(|attempt| attempt.fees.max_fee).copied()
     }
 
@@ -93,6 +92,7 @@ impl State {
     }
 
     pub(super) fn take_signed(&mut self, plan: Plan, attempt: Attempt, effects: &mut Vec<Effect>) {
+        self.unsure.remove(&plan.nonce);
         let slot = self.slots.entry(plan.nonce).or_default();
         let replaces = slot.newest().map(|newest| newest.payload);
         slot.attempts.push(attempt);

@@ -6,12 +6,14 @@
 //! * `source`: which signed batch is next, by what the Router holds; `fit`: the alarm for one that never is.
 //! * `build`: its transaction: pre-flight, gas, fees.
 //! * `include`: one nonce at a time until it is mined: send, send again, replace, cancel.
+//! * `branch`: what of all this does not hold on another branch of Ethereum.
 //! * `finalise`: what a new view of Ethereum says of what was sent.
 //!
 //! The state is driven by levels, not by edges: each view holds all that matters (the Router's last batch, our nonce,
 //! what became of our transactions), and the stages compare it with what is wanted. So nothing has to be remembered
 //! over a crash but the transactions that were signed, and even those only to spare a replacement.
 
+mod branch;
 mod build;
 pub mod fees;
 mod finalise;
@@ -95,6 +97,10 @@ pub struct State {
     since: BTreeMap<H256, u64>,
     slots: BTreeMap<u64, Slot>,
     shelved: BTreeMap<H256, Shelved>,
+    /// Batches that the Router cannot take before a later block than the next, by a pre-flight at this head.
+    early: (H256, BTreeSet<H256>),
+    /// Nonces whose transactions may have lost their sense: the branch has changed, or they are from the log.
+    unsure: BTreeSet<u64>,
     hold: Option<Hold>,
     /// How much gas is added to a batch's estimate, in percent, after it reverted although the pre-flight passed.
     extra_gas: BTreeMap<H256, u64>,
@@ -113,15 +119,17 @@ impl State {
         slots: impl IntoIterator<Item = (u64, Vec<Attempt>)>,
         batches: impl IntoIterator<Item = BatchFacts>,
     ) -> Self {
+        let slots: BTreeMap<_, _> = slots
+            .into_iter()
+            .map(|(nonce, attempts)| {
+                let place = Place::default();
+                (nonce, Slot { attempts, place })
+            })
+            .collect();
         Self {
             policy,
-            slots: slots
-                .into_iter()
-                .map(|(nonce, attempts)| {
-                    let place = Place::default();
-                    (nonce, Slot { attempts, place })
-                })
-                .collect(),
+            unsure: slots.keys().copied().collect(),
+            slots,
             batches: batches
                 .into_iter()
                 .map(|batch| (batch.digest, batch))
@@ -223,6 +231,7 @@ impl State {
         self.extra_gas
             .retain(|digest, _| batches.contains_key(digest));
         self.unfit.retain(|digest, _| ready.contains(digest));
+        self.unsure.retain(|nonce| slots.contains_key(nonce));
     }
 }
 
@@ -245,6 +254,8 @@ impl Slot {
     }
 }
 
+#[cfg(test)]
+mod branch_tests;
 #[cfg(test)]
 mod fit_tests;
 #[cfg(test)]

@@ -30,11 +30,32 @@ impl State {
             .filter(|batch| misfit(batch, view).is_none() && !self.is_shelved(batch.digest, view))
             .copied()
             .collect();
-        fitting.into_iter().find(|batch| {
+        let mut early = None;
+        for batch in fitting {
             let first = *self.since.entry(batch.digest).or_insert(view.head.number);
-            self.slots.values().any(|slot| slot.carries(batch.digest))
-                || view.head.number >= first.saturating_add(self.policy.stagger_blocks)
-        })
+            let is_turn = self.slots.values().any(|slot| slot.carries(batch.digest))
+                || view.head.number >= first.saturating_add(self.policy.stagger_blocks);
+            if is_turn && !self.is_early(batch.digest, view) {
+                return Some(batch);
+            }
+            if is_turn {
+                early.get_or_insert(batch);
+            }
+        }
+        // What must wait for Ethereum's next blocks keeps its nonce only if nothing else wants it now.
+        early
+    }
+
+    /// Whether a pre-flight at this head has said that the batch must wait for a later block.
+    pub(super) fn is_early(&self, digest: H256, view: &View) -> bool {
+        self.early.0 == view.head.hash && self.early.1.contains(&digest)
+    }
+
+    pub(super) fn note_early(&mut self, digest: H256, view: &View) {
+        if self.early.0 != view.head.hash {
+            self.early = (view.head.hash, Default::default());
+        }
+        self.early.1.insert(digest);
     }
 
     fn is_shelved(&self, digest: H256, view: &View) -> bool {

@@ -4,7 +4,7 @@ use super::*;
 use fees::{Fees, Market};
 use gear_exe_ethereum::batch::{Refusal, RefusalClass};
 
-const GWEI: u128 = 1_000_000_000;
+pub(super) const GWEI: u128 = 1_000_000_000;
 const ETH: u128 = 1_000_000_000_000_000_000;
 
 pub(super) fn hash(number: u64) -> H256 {
@@ -56,7 +56,7 @@ pub(super) fn view(number: u64, applied: u64, nonce: u64) -> View {
     }
 }
 
-fn attempt(number: u64, payload: Payload, sent_at: u64) -> Attempt {
+pub(super) fn attempt(number: u64, payload: Payload, sent_at: u64) -> Attempt {
     Attempt {
         hash: hash(100 + number),
         payload,
@@ -71,7 +71,7 @@ fn attempt(number: u64, payload: Payload, sent_at: u64) -> Attempt {
 }
 
 /// Nonce 0 carries batch 1 since block 10, in a log from which the pipeline starts.
-fn on_its_way() -> State {
+pub(super) fn on_its_way() -> State {
     State::new(
         policy(),
         [(0, vec![attempt(1, Payload::Batch(hash(1)), 10)])],
@@ -79,12 +79,12 @@ fn on_its_way() -> State {
     )
 }
 
-fn with(mut view: View, number: u64, status: TxStatus) -> View {
+pub(super) fn with(mut view: View, number: u64, status: TxStatus) -> View {
     view.transactions.insert(hash(100 + number), status);
     view
 }
 
-fn mined(number: u64) -> TxStatus {
+pub(super) fn mined(number: u64) -> TxStatus {
     TxStatus::Mined {
         block: Head {
             number,
@@ -96,7 +96,7 @@ fn mined(number: u64) -> TxStatus {
 }
 
 /// The transaction of [`on_its_way`] is sent again.
-fn again() -> [Effect; 2] {
+pub(super) fn again() -> [Effect; 2] {
     [
         Effect::Note(Note::Rebroadcast(hash(101))),
         Effect::Send(0, hash(101)),
@@ -251,7 +251,16 @@ fn what_waits_is_looked_at_again_after_a_reorg() {
 #[test]
 fn after_the_waiting_time_a_better_paid_one_replaces_it() {
     let mut state = on_its_way();
-    assert!(show(&mut state, with(view(12, 0, 0), 1, TxStatus::Pending)).is_empty());
+    // It is from the log, so it is looked at once.
+    let plan = the_check(&show(
+        &mut state,
+        with(view(12, 0, 0), 1, TxStatus::Pending),
+    ));
+    assert!(
+        state
+            .step(Event::Checked(plan, Verdict::Fits(1)))
+            .is_empty()
+    );
     let plan = the_check(&show(
         &mut state,
         with(view(13, 0, 0), 1, TxStatus::Pending),

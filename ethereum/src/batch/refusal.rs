@@ -16,7 +16,8 @@ pub enum RefusalClass {
     Already,
     /// It cannot be applied on this branch any more; another one must follow.
     Stale,
-    /// It passes as soon as the node has the block, or the Router the batch, that it builds on.
+    /// It passes as soon as the node has the block, or the Router the batch, that it builds on; never if that block is
+    /// on a longer branch which Ethereum has left. What can be applied now goes first.
     Early,
     /// It may pass later as it is: the Router is held up by something else.
     Retry,
@@ -61,8 +62,8 @@ fn class(error: &RouterErrors, next: u64) -> RefusalClass {
             RefusalClass::Already
         }
         E::InvalidNonce(_) => RefusalClass::Early,
-        // The node lags behind the anchor: its head will reach it. An anchor below the head is on another branch, which
-        // may come back until the batch expires.
+        // The node lags behind the anchor, and its head will reach it; or its branch is shorter than the one that the
+        // anchor is on. An anchor below the head is on another branch, which may come back until the batch expires.
         E::AnchorNotAncestor(Router::AnchorNotAncestor { number, .. }) if *number >= next => {
             RefusalClass::Early
         }

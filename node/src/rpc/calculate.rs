@@ -22,17 +22,42 @@ pub(super) fn register(module: &mut RpcModule<Context>) -> Result<(), RegisterMe
     )
 }
 
-/// The round whose state is asked for: the newest of the best chain with the Ethereum block `at` as its anchor.
+/// The round whose state is asked for: the newest of the best chain with the Ethereum block `at` as its anchor or, since
+/// an anchor may skip blocks, with the nearest block before it.
 fn round(context: &Context, at: Option<H256>) -> Result<ExecutedRound, RpcError> {
     let Some(at) = at else {
         return context.best();
     };
-    context.deps.rounds.at_ethereum(at).ok_or_else(|| {
+    let anchored = context.deps.rounds.at_ethereum(at);
+    anchored.or_else(|| before(context, at)).ok_or_else(|| {
         RpcError::BadRequest(format!(
-            "no executed round of the best chain has the Ethereum block {at:?} as its anchor; \
-             leave `at` out for the best one"
+            "no executed round of the best chain has the Ethereum block {at:?}, or one before it on the same branch, \
+             as its anchor; leave `at` out for the best one"
         ))
     })
+}
+
+/// For a block that no anchor ever was. Nothing if this node has not seen it, if it is on another branch than the best
+/// anchor, or if it is older than the first anchor.
+fn before(context: &Context, at: H256) -> Option<ExecutedRound> {
+    let (rounds, chain) = (&context.deps.rounds, &context.deps.chain);
+    let mut block = chain.seen(at)?;
+    let mut known = rounds.best()?.anchor;
+    while block.number > known.number {
+        block = chain.seen(block.parent)?;
+    }
+    while known.number > block.number {
+        known = chain.seen(known.parent)?;
+    }
+    if known.hash != block.hash {
+        return None;
+    }
+    loop {
+        if let Some(round) = rounds.at_ethereum(block.hash) {
+            return Some(round);
+        }
+        block = chain.seen(block.parent)?;
+    }
 }
 
 /// Runs the program on the state after a round, with the height and time that it would see there. The executor has

@@ -1,6 +1,6 @@
 //! What the RPC asks of the chain itself, and of what this node has seen of Ethereum.
 
-use crate::ethereum_service::History;
+use crate::ethereum_service::{History, SeenBlock};
 use gear_exe_primitives::{
     H256,
     batch::AppliedBatch,
@@ -25,6 +25,8 @@ pub trait Chain: Send + Sync + 'static {
     fn ethereum_final(&self, at: H256) -> Option<EthereumHeader>;
     /// The batch that the Router holds after an Ethereum block, as this node has seen it.
     fn held(&self, ethereum: H256) -> Option<AppliedBatch>;
+    /// The header of an Ethereum block, on any branch, that this node has seen since the first anchor.
+    fn seen(&self, ethereum: H256) -> Option<EthereumHeader>;
 }
 
 /// The chain through its client.
@@ -62,12 +64,19 @@ where
     }
 
     fn held(&self, ethereum: H256) -> Option<AppliedBatch> {
-        match self.history.block(ethereum) {
-            Ok(block) => block.map(|block| block.router),
-            Err(error) => {
-                tracing::error!(%error, "what the Router held cannot be read");
-                None
-            }
-        }
+        self.block(ethereum).map(|block| block.router)
+    }
+
+    fn seen(&self, ethereum: H256) -> Option<EthereumHeader> {
+        self.block(ethereum).map(|block| block.header)
+    }
+}
+
+impl<C> ClientChain<C> {
+    fn block(&self, ethereum: H256) -> Option<SeenBlock> {
+        self.history.block(ethereum).unwrap_or_else(|error| {
+            tracing::error!(%error, "what was seen of Ethereum cannot be read");
+            None
+        })
     }
 }

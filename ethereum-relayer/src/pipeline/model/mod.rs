@@ -16,6 +16,8 @@ const GAS: u64 = 100_000;
 const FINALITY: usize = 5;
 /// Batches that the validators have to settle.
 const TARGET: u64 = 5;
+/// Blocks in which they must be settled after the last fault.
+const LAST_BLOCKS: usize = 40;
 
 /// A relayer with its durable log. Whatever is not in the log is lost in a crash.
 struct Relayer {
@@ -55,13 +57,30 @@ impl Relayer {
 
     /// One turn of the driver. `crash` says after how many effects the process is killed.
     fn turn(&mut self, world: &mut World, crash: Option<usize>, wire: Wire) {
+        self.turn_with(world, crash, wire, None);
+    }
+
+    /// The same, and `switch` says after how many effects which other branch wins.
+    fn turn_with(
+        &mut self,
+        world: &mut World,
+        crash: Option<usize>,
+        wire: Wire,
+        switch: Option<(usize, usize)>,
+    ) {
         let mut work: VecDeque<Effect> = self.state.step(Event::Ready(world.ready())).into();
-        let view = world.view(&self.state.tracked());
+        let previous = self.state.view().map(|view| view.head.hash);
+        let view = world.view(&self.state.tracked(), previous);
         work.extend(self.state.step(Event::View(Box::new(view))));
         let mut done = 0;
         while let Some(effect) = work.pop_front() {
             if crash == Some(done) {
                 return self.crash();
+            }
+            if let Some((after, branch)) = switch
+                && after == done
+            {
+                world.switch(branch);
             }
             done += 1;
             if let Some(event) = self.execute(world, effect, wire) {
@@ -76,21 +95,21 @@ impl Relayer {
     }
 
     fn execute(&mut self, world: &mut World, effect: Effect, wire: Wire) -> Option<Event> {
+        if let Effect::Sign(Plan { nonce, .. }, _) | Effect::Send(nonce, _) = effect {
+            // The account's next nonce, whatever the log holds: there is never a gap below it.
+            assert_eq!(Some(nonce), self.state.view().map(|view| view.nonce));
+        }
         match effect {
             Effect::Check(plan) => {
                 let Payload::Batch(digest) = plan.payload else {
                     panic!("nothing to check in {plan:?}");
                 };
                 let batch = world.signed.iter().find(|batch| batch.digest == digest)?;
-                let router = world.head().router;
-                let class = if batch.nonce <= router.nonce {
-                    Some(RefusalClass::Already)
-                } else if batch.parent != router.digest || !world.on_branch(digest) {
-                    Some(RefusalClass::Stale)
-                } else {
-                    None
-                };
-                let verdict = match class {
+                let there = world.blocks.get(plan.head.number as usize);
+                if there.is_none_or(|block| block.hash != plan.head.hash) {
+                    return Some(Event::Checked(plan, Verdict::Unknown));
+                }
+                let verdict = match world.refusal(batch) {
                     None => Verdict::Fits(GAS / 2),
                     Some(class) => Verdict::Refused(Refusal {
                         class,
@@ -179,6 +198,10 @@ enum Fate {
     Turn(Option<usize>, Wire),
     Mine,
     Reorg(usize, bool),
+    Fork(usize, bool),
+    Switch(usize),
+    TurnAndSwitch(Wire, usize, usize),
+    Age(usize),
     Drop,
     Rival,
     Foreign,
@@ -225,11 +248,29 @@ fn all_faults() -> impl Strategy<Value = Fate> {
     ]
 }
 
+/// Branches of any length and age win, what was final goes, and branches come back, also between two steps of a turn.
+fn branches() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        12 => all_faults(),
+        1 => (1usize..150, any::<bool>()).prop_map(|(depth, pool)| Fate::Fork(depth, pool)),
+        1 => (0usize..4).prop_map(Fate::Switch),
+        1 => (wire(), 0usize..6, 0usize..4)
+            .prop_map(|(wire, after, branch)| Fate::TurnAndSwitch(wire, after, branch)),
+        1 => (1usize..100).prop_map(Fate::Age),
+    ]
+}
+
 fn meet(fate: Fate, world: &mut World, relayer: &mut Relayer) {
     match fate {
         Fate::Sign(lag, variant) => world.sign(lag, variant),
         Fate::Turn(crash, wire) => relayer.turn(world, crash, wire),
         Fate::Mine => world.mine(),
+        Fate::Fork(depth, keeps_pool) => world.fork(depth, keeps_pool),
+        Fate::Switch(branch) => world.switch(branch),
+        Fate::TurnAndSwitch(wire, after, branch) => {
+            relayer.turn_with(world, None, wire, Some((after, branch)));
+        }
+        Fate::Age(blocks) => (0..blocks).for_each(|_| world.mine()),
         Fate::Reorg(depth, lose) => world.reorg(depth, lose),
         Fate::Drop => world.pool.clear(),
         Fate::Stray(set_id) => world.stray(set_id),
@@ -288,7 +329,7 @@ fn ends_well(mut world: World, mut relayer: Relayer) -> Result<World, TestCaseEr
     world.balance = u128::MAX;
     world.strays.clear();
     world.honest = true;
-    for _ in 0..400 {
+    for _ in 0..LAST_BLOCKS {
         world.sign(0, 0);
         relayer.turn(&mut world, None, Wire::Works);
         world.mine();
@@ -312,7 +353,9 @@ fn ends_well(mut world: World, mut relayer: Relayer) -> Result<World, TestCaseEr
     relayer.settled.sort();
     let before = relayer.settled.len();
     relayer.settled.dedup();
-    prop_assert_eq!(relayer.settled.len(), before, "reported as settled twice");
+    if !world.set_back {
+        prop_assert_eq!(relayer.settled.len(), before, "reported as settled twice");
+    }
     let alarms = relayer.state.alarms();
     prop_assert!(alarms.is_empty(), "{:?}", alarms);
     Ok(world)
@@ -343,6 +386,18 @@ proptest! {
         let world = ends_well(world, relayer)?;
         let wasted = world.head().reverted;
         prop_assert!(wasted <= world.excuses, "{wasted} wasted, {} excused", world.excuses);
+    }
+
+    /// The account's nonces, the Router's batches and the height of Ethereum go back by any amount, and come back.
+    #[test]
+    fn a_change_of_branch_holds_nothing_up(
+        fates in proptest::collection::vec(branches(), 0..80),
+    ) {
+        let (mut world, mut relayer) = (World::new(), Relayer::new(policy()));
+        for fate in fates {
+            meet(fate, &mut world, &mut relayer);
+        }
+        ends_well(world, relayer)?;
     }
 
     /// While nobody else sends and Ethereum keeps its branch, no crash, lost packet or fee wastes a transaction.

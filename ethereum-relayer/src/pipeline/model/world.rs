@@ -2,7 +2,6 @@
 
 use super::*;
 use fees::Market;
-use std::collections::BTreeSet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sender {
@@ -42,6 +41,13 @@ pub(super) struct Ledger {
     pub(super) mined: BTreeMap<H256, bool>,
 }
 
+/// A branch that is not the canonical one now, with what its nodes' pools hold.
+#[derive(Clone, Debug)]
+struct Branch {
+    blocks: Vec<Block>,
+    pool: Vec<Tx>,
+}
+
 pub(super) fn hash(parts: &[u64]) -> H256 {
     keccak256(parts.iter().map(|part| part.to_be_bytes()))
 }
@@ -60,7 +66,10 @@ pub(super) struct World {
     /// By digest: the block that must be an ancestor.
     pub(super) anchors: BTreeMap<H256, H256>,
     pub(super) counter: u64,
-    pub(super) last_head: Option<H256>,
+    /// Branches that Ethereum has left, and may come back to.
+    others: Vec<Branch>,
+    /// A branch won that does not hold what was final on another: a test chain was set back.
+    pub(super) set_back: bool,
     /// Things that happened for which a wasted transaction is excused.
     pub(super) excuses: usize,
 }
@@ -80,8 +89,11 @@ impl World {
 
     pub(super) fn ledger(&self, blocks: usize) -> Ledger {
         let mut ledger = Ledger::default();
-        let mut ancestors = BTreeSet::new();
-        for block in &self.blocks[..blocks] {
+        for (number, block) in self.blocks[..blocks].iter().enumerate() {
+            let is_ancestor = |anchor| {
+                let mut before = self.blocks[..number].iter();
+                before.any(|block| block.hash == anchor)
+            };
             for tx in &block.txs {
                 ledger.nonces[tx.from as usize] += 1;
                 let success = match tx.action {
@@ -89,7 +101,7 @@ impl World {
                     Action::Batch(batch) => {
                         let fits = batch.nonce == ledger.router.nonce + 1
                             && batch.parent == ledger.router.digest
-                            && ancestors.contains(&self.anchors[&batch.digest]);
+                            && is_ancestor(self.anchors[&batch.digest]);
                         if fits {
                             ledger.router.nonce = batch.nonce;
                             ledger.router.digest = batch.digest;
@@ -102,7 +114,6 @@ impl World {
                 };
                 ledger.mined.insert(tx.hash, success);
             }
-            ancestors.insert(block.hash);
         }
         ledger
     }
@@ -110,6 +121,38 @@ impl World {
     pub(super) fn on_branch(&self, digest: H256) -> bool {
         let anchor = self.anchors[&digest];
         self.blocks.iter().any(|block| block.hash == anchor)
+    }
+
+    /// Number of the batch's anchor, whichever branch it is on.
+    fn anchor_number(&self, digest: H256) -> usize {
+        let branches = self.others.iter().map(|branch| &branch.blocks);
+        std::iter::once(&self.blocks)
+            .chain(branches)
+            .find_map(|blocks| {
+                blocks
+                    .iter()
+                    .position(|block| block.hash == self.anchors[&digest])
+            })
+            .unwrap_or_default()
+    }
+
+    /// Why the Router would refuse a batch in the block after the head, in the order of its checks.
+    pub(super) fn refusal(&self, batch: &BatchFacts) -> Option<RefusalClass> {
+        let router = self.head().router;
+        if batch.nonce <= router.nonce {
+            Some(RefusalClass::Already)
+        } else if batch.nonce > router.nonce + 1 {
+            Some(RefusalClass::Early)
+        } else if batch.parent != router.digest {
+            Some(RefusalClass::Stale)
+        } else if self.on_branch(batch.digest) {
+            None
+        } else if self.anchor_number(batch.digest) >= self.blocks.len() {
+            // Nobody can tell that from a node that lags.
+            Some(RefusalClass::Early)
+        } else {
+            Some(RefusalClass::Stale)
+        }
     }
 
     pub(super) fn head(&self) -> Ledger {
@@ -158,6 +201,44 @@ impl World {
                 txs: Vec::new(),
             });
         }
+    }
+
+    /// Another branch wins that begins `depth` blocks below the head. It may be much shorter, and its nodes' pools may
+    /// hold what is on the one that is left.
+    pub(super) fn fork(&mut self, depth: usize, keeps_pool: bool) {
+        let blocks = self.blocks[..self.blocks.len().saturating_sub(depth).max(1)].to_vec();
+        let left = Branch {
+            blocks: std::mem::replace(&mut self.blocks, blocks),
+            pool: std::mem::take(&mut self.pool),
+        };
+        if keeps_pool {
+            let removed = left.blocks[self.blocks.len()..].iter();
+            for tx in removed.flat_map(|block| &block.txs).chain(&left.pool) {
+                let _ = self.add(*tx);
+            }
+        }
+        self.others.push(left);
+        self.left();
+        // Two branches differ from their first block on.
+        self.mine();
+    }
+
+    /// A branch that was left wins again.
+    pub(super) fn switch(&mut self, which: usize) {
+        if self.others.is_empty() {
+            return;
+        }
+        let which = which % self.others.len();
+        let other = &mut self.others[which];
+        std::mem::swap(&mut self.blocks, &mut other.blocks);
+        std::mem::swap(&mut self.pool, &mut other.pool);
+        self.left();
+    }
+
+    /// The newest of the others was canonical until now.
+    fn left(&mut self) {
+        self.excuses += 1;
+        self.set_back = true;
     }
 
     /// A node's pool: one transaction per nonce, replaced by one that offers a tenth more.
@@ -236,16 +317,16 @@ impl World {
             .collect()
     }
 
-    pub(super) fn view(&mut self, tracked: &[H256]) -> View {
+    /// What a relayer reads that has last seen the head `previous`.
+    pub(super) fn view(&self, tracked: &[H256], previous: Option<H256>) -> View {
         let (ledger, settled) = (self.head(), self.finalised());
         let block = |at: usize| Head {
             number: at as u64,
             hash: self.blocks[at].hash,
         };
         let head = block(self.blocks.len() - 1);
-        let reorged = self
-            .last_head
-            .is_some_and(|last| self.blocks.iter().all(|block| block.hash != last));
+        let reorged =
+            previous.is_some_and(|last| self.blocks.iter().all(|block| block.hash != last));
         let transactions = tracked
             .iter()
             .map(|hash| {
@@ -268,7 +349,6 @@ impl World {
                 (*hash, status)
             })
             .collect();
-        self.last_head = Some(head.hash);
         View {
             head,
             timestamp: 1,

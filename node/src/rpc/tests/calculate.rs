@@ -126,11 +126,61 @@ async fn at_an_ethereum_block() {
             "code": 8000,
             "message": "Bad request",
             "data": format!(
-                "no executed round of the best chain has the Ethereum block {unknown:?} as its \
-                 anchor; leave `at` out for the best one"
+                "no executed round of the best chain has the Ethereum block {unknown:?}, or one \
+                 before it on the same branch, as its anchor; leave `at` out for the best one"
             ),
         })
     );
+}
+
+/// The anchor goes from Ethereum block 2 to block 6 at once.
+#[tokio::test]
+async fn at_an_ethereum_block_that_no_anchor_was() {
+    let node = Node::with_programs().await;
+    node.holder
+        .execute_at(anchor(6), vec![message(PING, 3, b"PING", 0)]);
+    let branch = |number, parent| EthereumHeader {
+        hash: hash(0xe1, number),
+        parent,
+        ..anchor(number)
+    };
+    // Two blocks of a branch that Ethereum has left, and one that begins above the best anchor; one below the first.
+    let left = [
+        branch(4, anchor(3).hash),
+        branch(5, hash(0xe1, 4)),
+        branch(9, hash(0xe1, 8)),
+    ];
+    let before = EthereumHeader {
+        hash: hash(0xe0, 0),
+        ..Default::default()
+    };
+    let headers = (1..=8).map(anchor).chain(left).chain([before]);
+    let newer = branch(7, anchor(6).hash);
+    let seen = headers.chain([newer]);
+    node.chain.0.lock().seen = seen.map(|header| (header.hash, header)).collect();
+
+    for (at, count) in [
+        (anchor(2).hash, 0u64),
+        (anchor(3).hash, 0),
+        (anchor(5).hash, 0),
+        (anchor(6).hash, 1),
+        (anchor(8).hash, 1),
+        (newer.hash, 1),
+    ] {
+        let answer = node.ask(METHOD, query(Some(at), PING, b"COUNT", 0)).await;
+        assert_eq!(
+            answer["reply"]["payload"],
+            hexed(count.to_le_bytes()),
+            "{at:?}"
+        );
+    }
+    let refused = left.iter().chain([&before]).map(|header| header.hash);
+    for at in refused.chain([anchor(77).hash]) {
+        let answer = node
+            .refuse(METHOD, query(Some(at), PING, b"COUNT", 0))
+            .await;
+        assert_eq!(answer["message"], "Bad request", "{at:?}: {answer}");
+    }
 }
 
 #[tokio::test]

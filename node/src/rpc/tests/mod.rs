@@ -105,6 +105,12 @@ impl Holder {
 
     /// Executes the next block's round with these events, and tells everybody.
     fn execute(&self, events: Vec<EthereumEvent>) -> ExecutedRound {
+        let number = self.best().map_or(1, |round| round.block.number + 1);
+        self.execute_at(anchor(number), events)
+    }
+
+    /// The same with another anchor than the usual one.
+    fn execute_at(&self, anchor: EthereumHeader, events: Vec<EthereumEvent>) -> ExecutedRound {
         let before = self.best();
         let number = before.as_ref().map_or(1, |round| round.block.number + 1);
         let block = ChainBlock {
@@ -121,9 +127,9 @@ impl Holder {
         let root = before.map_or(H256::zero(), |round| round.outcome.state_root);
         let input = RoundInput {
             block,
-            anchor: anchor(number),
+            anchor,
             ethereum: vec![EthereumBlock {
-                header: anchor(number),
+                header: anchor,
                 events,
             }],
             codes: std::mem::take(&mut self.codes.lock()),
@@ -134,7 +140,7 @@ impl Holder {
             block,
             parent: base.hash,
             base,
-            anchor: anchor(number),
+            anchor,
             outcome: Arc::new(self.executor.execute_round(root, &input).unwrap()),
         };
         self.rounds.lock().push(round.clone());
@@ -156,6 +162,7 @@ struct Said {
     router: AppliedBatch,
     ethereum_final: EthereumHeader,
     held: HashMap<H256, AppliedBatch>,
+    seen: HashMap<H256, EthereumHeader>,
 }
 
 #[derive(Default)]
@@ -176,6 +183,9 @@ impl Chain for TestChain {
     }
     fn held(&self, ethereum: H256) -> Option<AppliedBatch> {
         self.0.lock().held.get(&ethereum).copied()
+    }
+    fn seen(&self, ethereum: H256) -> Option<EthereumHeader> {
+        self.0.lock().seen.get(&ethereum).copied()
     }
 }
 
