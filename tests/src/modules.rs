@@ -98,12 +98,12 @@ pub fn refused() -> Vec<(&'static str, Vec<u8>)> {
             module(&[types(), imports(&[memory_import(40_000)]), handle(0, &[])]),
         ),
         (
-            "floats",
-            // f32.const 0; drop
+            "threads",
+            // atomic.fence
             module(&[
                 types(),
                 imports(&[memory_import(1)]),
-                handle(0, &[0x43, 0, 0, 0, 0, 0x1a]),
+                handle(0, &[0xfe, 0x03, 0]),
             ]),
         ),
         (
