@@ -101,12 +101,11 @@ impl Round<'_> {
         if self.scope.query.is_some() {
             return runnable.len() as u64;
         }
-        let (mut room, mut new) = (0, Vec::new());
+        let (mut room, mut size) = (0, self.budget.with(Outward::default(), &[]));
         for actor in runnable {
             if !self.budget.is_touched(*actor) {
-                new.push(*actor);
+                size = size.plus(Outward::frame());
             }
-            let size = self.budget.with(Outward::default(), &new);
             if !Most::Whole.fits(size, self.scope.parameters) {
                 break;
             }
