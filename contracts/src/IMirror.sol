@@ -93,6 +93,8 @@ interface IMirror {
 
     /// @notice Sets a new Mirror up; once, by the Router.
     function initialize(address initializer, address abiInterface, bool isSmall) external;
+    /// @notice Sets the Mirror of a program up that `creator`, a program itself, has created; once, by the Router.
+    function initializeByProgram(address creator) external;
     /// @notice Notes wVARA that was given at creation; only the Router.
     function noteExecutableBalance(uint128 value) external;
     /// @notice Hands owned ETH back to the Router's custody; only the Router, before the transitions of a batch.

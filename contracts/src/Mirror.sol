@@ -80,6 +80,15 @@ contract Mirror is IMirror, ReentrancyGuardTransient {
         }
     }
 
+    /// @inheritdoc IMirror
+    /// @dev Its first message came from its creator, so that users may send theirs at once.
+    function initializeByProgram(address creator) external onlyRouter {
+        if (initializer != address(0)) revert InitializerAlreadySet();
+        initializer = creator;
+        isSmall = true;
+        nonce = 1;
+    }
+
     // Inwards
 
     /// @inheritdoc IMirror

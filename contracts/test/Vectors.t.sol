@@ -15,6 +15,10 @@ contract VectorHarness {
         return Gear.claimHash(value);
     }
 
+    function creation(Gear.ProgramCreation calldata value) external pure returns (bytes32) {
+        return Gear.creationHash(value);
+    }
+
     function transition(Gear.StateTransition calldata value) external pure returns (bytes32) {
         return Gear.transitionHash(value);
     }
@@ -34,13 +38,14 @@ contract VectorsTest {
     Vm private constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
     string private constant BATCH =
-        "Batch(bytes32 genesis,uint64 sealNumber,bytes32 sealHash,uint64 lastRound,bytes32 lastRoundHash,uint64 nonce,bytes32 parent,uint64 anchorNumber,bytes32 anchorHash,uint64 setId,uint64 expiry,uint64 outboxEnd,StateTransition[] transitions,OutboxItem[] outbox)Message(bytes32 id,address destination,bytes payload,uint128 value,ReplyDetails replyDetails,bool call)OutboxItem(uint8 kind,bytes data)ReplyDetails(bytes32 to,bytes4 code)StateTransition(address actorId,bytes32 newStateHash,bool exited,address inheritor,uint128 valueToReceive,bool valueToReceiveNegativeSign,int128 netTransfer,ValueClaim[] valueClaims,Message[] messages)ValueClaim(bytes32 messageId,address destination,uint128 value)";
+        "Batch(bytes32 genesis,uint64 sealNumber,bytes32 sealHash,uint64 lastRound,bytes32 lastRoundHash,uint64 nonce,bytes32 parent,uint64 anchorNumber,bytes32 anchorHash,uint64 setId,uint64 expiry,uint64 outboxEnd,ProgramCreation[] creations,StateTransition[] transitions,OutboxItem[] outbox)Message(bytes32 id,address destination,bytes payload,uint128 value,ReplyDetails replyDetails,bool call)OutboxItem(uint8 kind,bytes data)ProgramCreation(address creator,bytes32 codeId,bytes32 salt)ReplyDetails(bytes32 to,bytes4 code)StateTransition(address actorId,bytes32 newStateHash,bool exited,address inheritor,uint128 valueToReceive,bool valueToReceiveNegativeSign,int128 netTransfer,ValueClaim[] valueClaims,Message[] messages)ValueClaim(bytes32 messageId,address destination,uint128 value)";
     string private constant HASHES =
-        "Hashes(bytes32[][] messages,bytes32[][] claims,bytes32[] transitions,bytes32[] items,bytes32 content,bytes32 domain,bytes32 digest)";
+        "Hashes(bytes32[][] messages,bytes32[][] claims,bytes32[] creations,bytes32[] transitions,bytes32[] items,bytes32 content,bytes32 domain,bytes32 digest)";
 
     struct Hashes {
         bytes32[][] messages;
         bytes32[][] claims;
+        bytes32[] creations;
         bytes32[] transitions;
         bytes32[] items;
         bytes32 content;
@@ -90,6 +95,10 @@ contract VectorsTest {
         view
         returns (uint256 messages)
     {
+        same(name, "number of creations", bytes32(hashes.creations.length), bytes32(batch.creations.length));
+        for (uint256 i = 0; i < batch.creations.length; ++i) {
+            same(name, "creation", hashes.creations[i], harness.creation(batch.creations[i]));
+        }
         same(name, "number of transitions", bytes32(hashes.transitions.length), bytes32(batch.transitions.length));
         for (uint256 i = 0; i < batch.transitions.length; ++i) {
             Gear.StateTransition memory transition = batch.transitions[i];

@@ -36,6 +36,7 @@ pub(crate) mod text {
     }
     pub(crate) const ROUTER: &str = artifact!("Router");
     pub(crate) const MIRROR: &str = artifact!("Mirror");
+    pub(crate) const MIRROR_PROXY_SMALL: &str = artifact!("MirrorProxySmall");
     pub(crate) const WRAPPED_VARA: &str = artifact!("WrappedVara");
     pub(crate) const ERC1967_PROXY: &str = artifact!("ERC1967Proxy");
     pub(crate) const COUNTER_CALLER: &str = artifact!("CounterCaller");
@@ -77,6 +78,15 @@ impl Artifact {
     /// See [`Artifact::router`].
     pub fn mirror() -> Result<Self, ArtifactError> {
         Self::from_json(text::MIRROR)
+    }
+
+    /// The code of the proxy that Mirrors without a typed ABI have.
+    ///
+    /// # Errors
+    ///
+    /// See [`Artifact::router`].
+    pub fn mirror_proxy_small() -> Result<Self, ArtifactError> {
+        Self::from_json(text::MIRROR_PROXY_SMALL)
     }
 
     /// The wVARA token's code.

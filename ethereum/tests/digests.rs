@@ -10,6 +10,7 @@ use gear_exe_ethereum::{batch::to_abi, dev::AnvilConfig};
 use gear_exe_primitives::{
     CodeId, H160, H256, MessageId,
     batch::{Batch, BatchHeader, content_hash},
+    creation::ProgramCreation,
     message::{OutgoingMessage, ReplyCode, ReplyDetails},
     outbox::OutboxItem,
     quorum::Member,
@@ -60,23 +61,31 @@ fn transitions() -> impl Strategy<Value = Vec<StateTransition>> {
         any::<i128>(),
         claims,
         messages(),
+        proptest::option::of((account(), hash(), hash())),
     )
         .prop_map(
-            |(actor, state, inheritor, received, transferred, claims, messages)| StateTransition {
-                actor_id: actor.into(),
-                new_state_hash: state,
-                inheritor: inheritor.map(Into::into),
-                value_to_receive: received,
-                net_transfer: transferred,
-                value_claims: claims
-                    .into_iter()
-                    .map(|(id, destination, value)| ValueClaim {
-                        message_id: MessageId(id),
-                        destination,
-                        value,
-                    })
-                    .collect(),
-                messages,
+            |(actor, state, inheritor, received, transferred, claims, messages, created)| {
+                StateTransition {
+                    actor_id: actor.into(),
+                    creation: created.map(|(creator, code, salt)| ProgramCreation {
+                        creator: creator.into(),
+                        code_id: CodeId(code),
+                        salt,
+                    }),
+                    new_state_hash: state,
+                    inheritor: inheritor.map(Into::into),
+                    value_to_receive: received,
+                    net_transfer: transferred,
+                    value_claims: claims
+                        .into_iter()
+                        .map(|(id, destination, value)| ValueClaim {
+                            message_id: MessageId(id),
+                            destination,
+                            value,
+                        })
+                        .collect(),
+                    messages,
+                }
             },
         );
     vec(one, 0..4)

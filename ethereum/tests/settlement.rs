@@ -21,14 +21,16 @@ use gear_exe_ethereum::{
         Approval, ClientError, CodeState, MirrorClient, NewProgram, Options, Transaction, Upload,
         Wallet,
     },
-    convert::{b256, h160},
+    convert::{address, b256, h160},
     dev::AnvilConfig,
     observer::{Observer, ObserverConfig},
 };
 use gear_exe_primitives::{
     CodeId, H256, MessageId,
     batch::AppliedBatch,
+    creation::{MirrorFactory, ProgramCreation},
     ethereum::{EthereumBlock, EthereumEvent, MirrorEvent, RouterEvent},
+    hashing::keccak256,
     message::{OutgoingMessage, ReplyCode, ReplyDetails},
     outbox::OutboxItem,
     transition::{StateTransition, ValueClaim},
@@ -573,4 +575,52 @@ async fn one_wallet_sends_many_at_once() {
     });
     let receipts = futures::future::try_join_all(sends).await.unwrap();
     assert!(receipts.iter().all(|receipt| receipt.status()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_of_a_program() {
+    let network = Network::start(AnvilConfig::default(), &[1, 1]).await;
+    let creator = program(&network, 1).await;
+    let creation = ProgramCreation {
+        creator: creator.actor_id(),
+        code_id: CodeId::of(WASM),
+        salt: ProgramCreation::salt(MessageId::zero(), b"salt"),
+    };
+    let proxy = Artifact::mirror_proxy_small().unwrap();
+    let factory = MirrorFactory {
+        router: network.router.domain().router,
+        proxy_code_hash: keccak256([proxy.bytecode]),
+    };
+    let actor = factory.address(&creation).unwrap();
+    let mut born = StateTransition::new(actor, H256::from_low_u64_be(9));
+    born.creation = Some(creation);
+    let block = network.commit(vec![born], Vec::new()).await;
+
+    let mirror = network.router.mirror(address(actor.to_address().unwrap()));
+    assert_eq!(mirror.state_hash().await.unwrap(), H256::from_low_u64_be(9));
+    assert_eq!(
+        network
+            .router
+            .program_code_id(mirror.address())
+            .await
+            .unwrap(),
+        Some(creation.code_id)
+    );
+    let created = observed(&network, block)
+        .await
+        .events
+        .into_iter()
+        .any(|event| {
+            event
+                == EthereumEvent::Router(RouterEvent::ProgramCreated {
+                    actor_id: actor,
+                    code_id: creation.code_id,
+                })
+        });
+    assert!(created);
+    // Anybody may send to it: its first message came from its creator.
+    mirror
+        .send_message(b"hello".to_vec(), 0, false)
+        .await
+        .unwrap();
 }

@@ -4,10 +4,13 @@
 //! starts a network deploys the Router's proxy first, makes the specification with its address, asks [`genesis_hash`],
 //! and initialises the Router with that.
 
+use gear_exe_ethereum::artifact::{Artifact, ArtifactError};
 use gear_exe_primitives::{
     H160, H256,
     batch::{AppliedBatch, RouterDomain},
+    creation::MirrorFactory,
     ethereum::EthereumHeader,
+    hashing::keccak256,
     host::gear_exe::HostFunctions as OurHostFunctions,
     vote::RouterAt,
 };
@@ -65,6 +68,9 @@ pub enum ChainSpecError {
     /// The runtime was built without its WASM.
     #[error("this binary has no WASM runtime in it: build it without SKIP_WASM_BUILD")]
     NoWasm,
+    /// The contracts that are built in are damaged.
+    #[error("this binary's contracts cannot be read: {0}")]
+    Contract(#[from] ArtifactError),
     /// A fact of Ethereum does not become JSON.
     #[error("the genesis cannot be written: {0}")]
     Json(#[from] serde_json::Error),
@@ -85,7 +91,8 @@ pub enum ChainSpecError {
 ///
 /// # Errors
 ///
-/// [`ChainSpecError::NoWasm`] if the binary has no runtime in it.
+/// [`ChainSpecError::NoWasm`] if the binary has no runtime in it, [`ChainSpecError::Contract`] if its contracts are
+/// damaged.
 pub fn network(preset: Preset, facts: &NetworkFacts) -> Result<ChainSpec, ChainSpecError> {
     let wasm = WASM_BINARY.ok_or(ChainSpecError::NoWasm)?;
     let (name, id, chain_type, preset) = match preset {
@@ -109,8 +116,12 @@ pub fn network(preset: Preset, facts: &NetworkFacts) -> Result<ChainSpec, ChainS
             ..Default::default()
         },
     };
+    let mirrors = MirrorFactory {
+        router: facts.router,
+        proxy_code_hash: keccak256([Artifact::mirror_proxy_small()?.bytecode]),
+    };
     let patch = serde_json::json!({
-        "execution": { "ethereum": facts.ethereum },
+        "execution": { "ethereum": facts.ethereum, "parameters": { "mirrors": mirrors } },
         "settlement": {
             "domain": RouterDomain { chain_id: facts.chain_id, router: facts.router },
             "router": router,

@@ -5,6 +5,7 @@
 
 use crate::{
     abi::{address, uint},
+    creation::ProgramCreation,
     hashing::keccak256,
     outbox::{OutboxItem, outbox_hash},
     transition::{StateTransition, list_hash},
@@ -153,13 +154,21 @@ impl Batch {
     }
 }
 
-/// `keccak256(transitionsHash ‖ outboxEnd ‖ outboxHash)`.
+/// The programs that come into being with these transitions.
+pub fn creations(transitions: &[StateTransition]) -> impl Iterator<Item = &ProgramCreation> {
+    transitions
+        .iter()
+        .filter_map(|transition| transition.creation.as_ref())
+}
+
+/// `keccak256(creationsHash ‖ transitionsHash ‖ outboxEnd ‖ outboxHash)`.
 pub fn content_hash(
     transitions: &[StateTransition],
     outbox_end: u64,
     outbox: &[OutboxItem],
 ) -> H256 {
     keccak256([
+        list_hash(creations(transitions).map(ProgramCreation::hash)).as_bytes(),
         list_hash(transitions.iter().map(StateTransition::hash)).as_bytes(),
         &outbox_end.to_be_bytes(),
         outbox_hash(outbox).as_bytes(),

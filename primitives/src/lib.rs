@@ -29,6 +29,7 @@ extern crate alloc;
 
 pub mod abi;
 pub mod batch;
+pub mod creation;
 pub mod ethereum;
 pub mod hashing;
 #[cfg(feature = "substrate")]

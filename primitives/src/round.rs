@@ -4,6 +4,7 @@
 //! the executor computes the outcome; settlement takes transitions from it; promises are signed over its root.
 
 use crate::{
+    creation::MirrorFactory,
     ethereum::{EthereumBlock, EthereumHeader},
     hashing::keccak256,
     ids::{ActorId, CodeId, MessageId},
@@ -85,6 +86,8 @@ pub struct ExecutionParameters {
     pub value_per_settled_message: u128,
     /// What a program pays for each byte of its part of a batch, in wVARA base units.
     pub value_per_settled_byte: u128,
+    /// Where the Mirrors of programs that programs create come from. Without it programs cannot create any.
+    pub mirrors: MirrorFactory,
 }
 
 impl Default for ExecutionParameters {
@@ -105,6 +108,7 @@ impl Default for ExecutionParameters {
             max_round_bytes: 48 << 10,
             value_per_settled_message: 1_000_000_000,
             value_per_settled_byte: 1_000_000,
+            mirrors: MirrorFactory::default(),
         }
     }
 }

@@ -37,6 +37,8 @@ pub struct GasTable {
     pub batch: u64,
     /// A program that changed.
     pub transition: u64,
+    /// A program that a program has created, above its transition.
+    pub creation: u64,
     /// A message or claim, without its payload.
     pub message: u64,
     /// A call-back's stipend, with its overhead.
@@ -79,6 +81,7 @@ impl Default for BatchLimits {
             gas: GasTable {
                 batch: 400_000,
                 transition: 60_000,
+                creation: 200_000,
                 message: 40_000,
                 callback: 530_000,
                 byte: 48,
@@ -197,6 +200,10 @@ impl BatchLimits {
             self.item(abi_bytes(12, 0), self.gas.transition)
         } else {
             Size::default()
+        };
+        let frame = match transition.creation {
+            Some(_) => frame.plus(self.item(abi_bytes(3, 0), self.gas.creation)),
+            None => frame,
         };
         let claims = transition.value_claims.len() as u64;
         transition

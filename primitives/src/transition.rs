@@ -5,6 +5,7 @@
 //! ([`StateTransition::net_transfer`]); messages and claims are paid out by the Mirror.
 
 use crate::{
+    creation::ProgramCreation,
     hashing::keccak256,
     ids::{ActorId, MessageId},
     message::OutgoingMessage,
@@ -67,6 +68,9 @@ pub struct AmountOverflow;
 pub struct StateTransition {
     /// The program.
     pub actor_id: ActorId,
+    /// Set if a program has created it: its Mirror is yet to be made. Not a part of [`hash`](Self::hash): a batch lists
+    /// creations of their own.
+    pub creation: Option<ProgramCreation>,
     /// Its state afterwards.
     pub new_state_hash: H256,
     /// Set when the program has exited; who inherits what it owns.
@@ -86,6 +90,7 @@ impl StateTransition {
     pub fn new(actor_id: ActorId, new_state_hash: H256) -> Self {
         Self {
             actor_id,
+            creation: None,
             new_state_hash,
             inheritor: None,
             value_to_receive: 0,
@@ -93,6 +98,16 @@ impl StateTransition {
             value_claims: Vec::new(),
             messages: Vec::new(),
         }
+    }
+
+    /// Whether it does nothing but name a state.
+    pub fn is_quiet(&self) -> bool {
+        self.creation.is_none()
+            && self.inheritor.is_none()
+            && self.value_to_receive == 0
+            && self.net_transfer == 0
+            && self.value_claims.is_empty()
+            && self.messages.is_empty()
     }
 
     /// Keccak-256 of the packed fields, as `Gear.transitionHash` computes it.
@@ -130,6 +145,7 @@ impl StateTransition {
         self.value_to_receive = value_to_receive;
         self.net_transfer = net_transfer;
         self.new_state_hash = later.new_state_hash;
+        self.creation = self.creation.or(later.creation);
         self.inheritor = later.inheritor.or(self.inheritor);
         self.value_claims.extend(later.value_claims);
         self.messages.extend(later.messages);
@@ -179,6 +195,12 @@ mod tests {
         let program = ActorId::from(H160::repeat_byte(1));
         let other = ActorId::from(H160::repeat_byte(2));
         let mut first = StateTransition::new(program, H256::repeat_byte(1));
+        let creation = ProgramCreation {
+            creator: other,
+            code_id: [3; 32].into(),
+            salt: H256::repeat_byte(4),
+        };
+        first.creation = Some(creation);
         first.value_to_receive = 5;
         first.value_claims.push(claim(1));
         let mut second = StateTransition::new(program, H256::repeat_byte(2));
@@ -192,6 +214,7 @@ mod tests {
         assert_eq!(squashed[1], apart);
         let joined = &squashed[0];
         assert_eq!(joined.new_state_hash, H256::repeat_byte(2));
+        assert_eq!(joined.creation, Some(creation));
         assert_eq!((joined.value_to_receive, joined.net_transfer), (-2, 3));
         assert_eq!(joined.value_claims, [claim(1), claim(2)]);
     }

@@ -5,7 +5,8 @@
 //! After a change on purpose: `UPDATE_VECTORS=1 cargo test --release -p gear-exe-primitives --test vectors`.
 
 use gear_exe_primitives::{
-    batch::{Batch, BatchHeader, RouterDomain, content_hash},
+    batch::{Batch, BatchHeader, RouterDomain, content_hash, creations},
+    creation::ProgramCreation,
     ids::ActorId,
     message::{OutgoingMessage, ReplyCode, ReplyDetails},
     outbox::OutboxItem,
@@ -195,6 +196,20 @@ fn batches() -> Vec<(&'static str, RouterDomain, Batch)> {
         ..StateTransition::new(program(601), word(602))
     };
 
+    let created = |seed| StateTransition {
+        creation: Some(ProgramCreation {
+            creator: program(seed),
+            code_id: word(seed + 1).0.into(),
+            salt: word(seed + 2),
+        }),
+        ..StateTransition::new(program(seed + 3), word(seed + 4))
+    };
+    let births = vec![
+        created(900),
+        StateTransition::new(program(905), word(906)),
+        created(910),
+    ];
+
     let items = vec![
         OutboxItem::CodeResult {
             code_id: word(701).0.into(),
@@ -248,6 +263,7 @@ fn batches() -> Vec<(&'static str, RouterDomain, Batch)> {
     };
     let all = vec![
         everything,
+        created(920),
         StateTransition::new(program(804), word(805)),
         claims.clone(),
     ];
@@ -276,6 +292,11 @@ fn batches() -> Vec<(&'static str, RouterDomain, Batch)> {
             "outbox",
             domain(560_048),
             batch(700, 5, Vec::new(), items.clone()),
+        ),
+        (
+            "programs of programs",
+            domain(31_337),
+            batch(900, 0, births, Vec::new()),
         ),
         ("everything", domain(31_337), batch(800, 12, all, items)),
     ]
@@ -335,6 +356,11 @@ fn batch_json(batch: &Batch) -> Value {
         "setId": header.set_id.to_string(),
         "expiry": header.expiry.to_string(),
         "outboxEnd": batch.outbox_end.to_string(),
+        "creations": creations(&batch.transitions).map(|creation| json!({
+            "creator": hex(creation.creator.to_address_lossy()),
+            "codeId": hex(creation.code_id),
+            "salt": hex(creation.salt),
+        })).collect::<Vec<_>>(),
         "transitions": batch.transitions.iter().map(transition_json).collect::<Vec<_>>(),
         "outbox": batch.outbox.iter().map(|item| json!({
             "kind": item.kind().to_string(),
@@ -358,6 +384,7 @@ fn vector(name: &str, domain: &RouterDomain, batch: &Batch) -> Value {
             "claims": batch.transitions.iter()
                 .map(|transition| hashes(transition.value_claims.iter().map(ValueClaim::hash).collect()))
                 .collect::<Vec<_>>(),
+            "creations": hashes(creations(&batch.transitions).map(ProgramCreation::hash).collect()),
             "transitions": hashes(batch.transitions.iter().map(StateTransition::hash).collect()),
             "items": hashes(batch.outbox.iter().map(OutboxItem::hash).collect()),
             "content": hex(batch.header.content),

@@ -10,7 +10,10 @@
 //!     "ethereum": {
 //!       "hash": "0x…", "parent": "0x…", "number": 7, "timestamp": 1700000000, "randao": "0x…", "receipts_root": "0x…"
 //!     },
-//!     "parameters": { "value_per_gas": 100, "round_gas_limit": 4000000000000 },
+//!     "parameters": {
+//!       "value_per_gas": 100, "round_gas_limit": 4000000000000,
+//!       "mirrors": { "router": "0x…", "proxy_code_hash": "0x…" }
+//!     },
 //!     "views": { "max_age": 1200, "max_ahead": 256, "depth": 0 }
 //!   },
 //!   "settlement": {
@@ -29,7 +32,8 @@
 //!
 //! `execution.ethereum` is the first anchor: a block at or after the Router's deployment, with the same number and hash
 //! as `settlement.router.block`. `settlement.router.batch` is what the Router holds there; its `set_id` becomes the id
-//! of the first validator set, whose members the Router must hold. Without `settlement.domain` nothing is sealed. Parts
+//! of the first validator set, whose members the Router must hold. Without `settlement.domain` nothing is sealed; without
+//! `execution.parameters.mirrors` programs cannot create programs. Parts
 //! that are left out keep their defaults, which are the values shown (zero for all of Ethereum).
 
 use crate::{

@@ -66,6 +66,13 @@ library Gear {
         Message[] messages;
     }
 
+    /// @notice A program that a program has created: the Router makes its Mirror.
+    struct ProgramCreation {
+        address creator;
+        bytes32 codeId;
+        bytes32 salt;
+    }
+
     /// @notice Something else that the chain tells the Router.
     struct OutboxItem {
         uint8 kind;
@@ -86,6 +93,7 @@ library Gear {
         uint64 setId;
         uint64 expiry;
         uint64 outboxEnd;
+        ProgramCreation[] creations;
         StateTransition[] transitions;
         OutboxItem[] outbox;
     }
@@ -218,10 +226,21 @@ library Gear {
         return keccak256(abi.encodePacked(item.kind, keccak256(item.data)));
     }
 
-    /// @notice Hash of transitions, outbox cursor and outbox items.
+    /// @notice Hash of one creation.
+    function creationHash(ProgramCreation calldata creation) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(creation.creator, creation.codeId, creation.salt));
+    }
+
+    /// @notice Hash of creations, transitions, outbox cursor and outbox items.
     function contentHash(Batch calldata batch) internal pure returns (bytes32) {
-        uint256 count = batch.transitions.length;
+        uint256 count = batch.creations.length;
         uint256 list = newList(count);
+        for (uint256 i = 0; i < count; ++i) {
+            set(list, i, creationHash(batch.creations[i]));
+        }
+        bytes32 creations = listHash(list, count);
+        count = batch.transitions.length;
+        list = newList(count);
         for (uint256 i = 0; i < count; ++i) {
             set(list, i, transitionHash(batch.transitions[i]));
         }
@@ -231,7 +250,7 @@ library Gear {
         for (uint256 i = 0; i < count; ++i) {
             set(list, i, itemHash(batch.outbox[i]));
         }
-        return keccak256(abi.encodePacked(transitions, batch.outboxEnd, listHash(list, count)));
+        return keccak256(abi.encodePacked(creations, transitions, batch.outboxEnd, listHash(list, count)));
     }
 
     function claimsHash(ValueClaim[] calldata claims) private pure returns (bytes32) {

@@ -119,20 +119,35 @@ abstract contract RouterPrograms is RouterCodes {
         _layout().totalExecutableDeposits += value;
     }
 
+    /// @dev Makes the Mirrors of programs that programs created. Whether the code is valid the validators know: the
+    /// executor ran it already.
+    function _createByPrograms(Gear.ProgramCreation[] calldata creations) internal {
+        for (uint256 i = 0; i < creations.length; ++i) {
+            Gear.ProgramCreation calldata creation = creations[i];
+            address program = _deploy(creation.creator, creation.codeId, creation.salt, true);
+            IMirror(program).initializeByProgram(creation.creator);
+            emit ProgramCreated(program, creation.codeId);
+        }
+    }
+
     function _create(bytes32 codeId, bytes32 salt, address overrideInitializer, address abiInterface, bool isSmall)
         private
         whenNotPaused
         returns (address program)
     {
-        Layout storage state = _layout();
-        if (state.codes[codeId].state != Gear.CodeState.Validated) revert CodeNotValidated();
-        bytes32 own = _salt(msg.sender, codeId, salt);
-        program = isSmall ? address(new MirrorProxySmall{ salt: own }()) : address(new MirrorProxy{ salt: own }());
-        state.programs[program] = codeId;
-        state.programsCount += 1;
+        if (_layout().codes[codeId].state != Gear.CodeState.Validated) revert CodeNotValidated();
+        program = _deploy(msg.sender, codeId, salt, isSmall);
         address initializer = overrideInitializer == address(0) ? msg.sender : overrideInitializer;
         IMirror(program).initialize(initializer, abiInterface, isSmall);
         emit ProgramCreated(program, codeId);
+    }
+
+    function _deploy(address creator, bytes32 codeId, bytes32 salt, bool isSmall) private returns (address program) {
+        bytes32 own = _salt(creator, codeId, salt);
+        program = isSmall ? address(new MirrorProxySmall{ salt: own }()) : address(new MirrorProxy{ salt: own }());
+        Layout storage state = _layout();
+        state.programs[program] = codeId;
+        state.programsCount += 1;
     }
 
     function _endow(address program, uint128 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s) private {

@@ -22,6 +22,8 @@ abstract contract RouterSettlement is RouterPrograms, ReentrancyGuardTransient {
         whenNotPaused
     {
         bytes32 digest = _verify(batch, signers, signatures);
+        _createByPrograms(batch.creations);
+        _requireConserved(batch.transitions);
         uint64 outboxStart = _layout().lastBatch.outboxEnd;
         _note(batch, digest);
         _takeBack(batch.transitions);
@@ -76,7 +78,6 @@ abstract contract RouterSettlement is RouterPrograms, ReentrancyGuardTransient {
         Ancestry.requireAncestor(batch.anchorNumber, batch.anchorHash);
         digest = batchDigest(batch);
         ValidatorSet.requireQuorum(state.setPointer, digest, signers, signatures);
-        _requireConserved(batch.transitions);
     }
 
     /// @dev The second wall: whatever validators signed, no program gives more than it has, and nothing comes from

@@ -130,6 +130,12 @@ contract HashesFuzz {
         value.setId = uint64(draw(seed, 10));
         value.expiry = uint64(draw(seed, 11));
         value.outboxEnd = uint64(draw(seed, 12));
+        value.creations = new Gear.ProgramCreation[](draw(seed, 15) % 4);
+        for (uint256 i = 0; i < value.creations.length; ++i) {
+            uint256 own = draw(seed, 300 + i);
+            value.creations[i] =
+                Gear.ProgramCreation(address(uint160(draw(own, 0))), bytes32(draw(own, 1)), bytes32(draw(own, 2)));
+        }
         value.transitions = new Gear.StateTransition[](draw(seed, 13) % 4);
         for (uint256 i = 0; i < value.transitions.length; ++i) {
             value.transitions[i] = makeTransition(draw(seed, 100 + i));
@@ -175,7 +181,14 @@ contract HashesFuzz {
             bytes memory item = bytes.concat(bytes1(value.outbox[i].kind), keccak256(value.outbox[i].data));
             items = bytes.concat(items, keccak256(item));
         }
-        return keccak256(bytes.concat(keccak256(transitions), bytes8(value.outboxEnd), keccak256(items)));
+        bytes memory creations;
+        for (uint256 i = 0; i < value.creations.length; ++i) {
+            Gear.ProgramCreation memory creation = value.creations[i];
+            bytes memory packed = bytes.concat(bytes20(creation.creator), creation.codeId, creation.salt);
+            creations = bytes.concat(creations, keccak256(packed));
+        }
+        bytes memory front = bytes.concat(keccak256(creations), keccak256(transitions));
+        return keccak256(bytes.concat(front, bytes8(value.outboxEnd), keccak256(items)));
     }
 
     function batchHash(Gear.Batch memory value) private pure returns (bytes32) {

@@ -13,7 +13,8 @@ use alloy::{
     sol_types::SolCall,
 };
 use gear_exe_primitives::{
-    batch::Batch,
+    batch::{Batch, creations},
+    creation::ProgramCreation,
     message::OutgoingMessage,
     outbox::OutboxItem,
     transition::{StateTransition, ValueClaim},
@@ -40,6 +41,14 @@ fn claim(claim: &ValueClaim) -> Gear::ValueClaim {
         messageId: b256(claim.message_id.0),
         destination: address(claim.destination),
         value: claim.value,
+    }
+}
+
+fn creation(creation: &ProgramCreation) -> Gear::ProgramCreation {
+    Gear::ProgramCreation {
+        creator: address(creation.creator.to_address_lossy()),
+        codeId: b256(creation.code_id.0),
+        salt: b256(creation.salt),
     }
 }
 
@@ -82,6 +91,7 @@ pub fn to_abi(batch: &Batch) -> Gear::Batch {
         setId: header.set_id,
         expiry: header.expiry,
         outboxEnd: batch.outbox_end,
+        creations: creations(&batch.transitions).map(creation).collect(),
         transitions: batch.transitions.iter().map(transition).collect(),
         outbox: batch.outbox.iter().map(outbox_item).collect(),
     }

@@ -8,6 +8,7 @@ use alloy::{
 use gear_exe_primitives::{
     ActorId, CodeId, H160, H256, MessageId,
     batch::{BATCH_TYPE, BatchHeader, DOMAIN_NAME, DOMAIN_VERSION, RouterDomain, content_hash},
+    creation::ProgramCreation,
     message::{ReplyCode, ReplyDetails},
     quorum::Member,
 };
@@ -70,8 +71,12 @@ fn content_by_abi(batch: &Gear::Batch) -> B256 {
         .outbox
         .iter()
         .map(|item| keccak256([&[item.kind][..], keccak256(&item.data).as_slice()].concat()));
+    let creations = batch.creations.iter().map(|creation| {
+        keccak256((creation.creator, creation.codeId, creation.salt).abi_encode_packed())
+    });
     keccak256(
         (
+            list(creations.collect()),
             list(transitions.collect()),
             batch.outboxEnd,
             list(outbox.collect()),
@@ -144,11 +149,26 @@ fn some_transition() -> impl Strategy<Value = StateTransition> {
         any::<i128>(),
         proptest::collection::vec((hash(), account(), any::<u128>()), 0..3),
         proptest::collection::vec(some_message(), 0..3),
+        proptest::option::of((account(), hash(), hash())),
     )
         .prop_map(
-            |(actor, state, inheritor, value_to_receive, net_transfer, claims, messages)| {
+            |(
+                actor,
+                state,
+                inheritor,
+                value_to_receive,
+                net_transfer,
+                claims,
+                messages,
+                created,
+            )| {
                 StateTransition {
                     actor_id: actor.into(),
+                    creation: created.map(|(creator, code, salt)| ProgramCreation {
+                        creator: creator.into(),
+                        code_id: CodeId(code),
+                        salt,
+                    }),
                     new_state_hash: state,
                     inheritor: inheritor.map(ActorId::from),
                     value_to_receive,
