@@ -20,7 +20,7 @@ mod vm;
 
 pub use code::{MAX_CODE_LENGTH, MAX_FUNCTION_LENGTH, MAX_STATIC_PAGES};
 pub use error::{CodeError, OpenError, QueryError, RoundError, StoreError};
-pub use query::{Query, QueryContext, QueryReply};
+pub use query::{ProgramCost, Query, QueryContext, QueryReply};
 pub use stats::ExecutorStats;
 
 use code::Codes;

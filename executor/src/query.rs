@@ -60,6 +60,30 @@ pub struct QueryReply {
     pub messages: Vec<OutgoingMessage>,
     /// Gas that all of it burned.
     pub gas_burned: u64,
+    /// What it would cost each program that runs or changes, ordered by id: the one that was asked, and those that it
+    /// calls before it replies.
+    pub costs: Vec<ProgramCost>,
+}
+
+/// What a message costs one program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProgramCost {
+    /// The program.
+    pub program: ActorId,
+    /// Gas that it burns.
+    pub gas: u64,
+    /// The price of that gas, in wVARA base units.
+    pub gas_price: u128,
+    /// What its part of a batch costs, in wVARA base units. Less if its state changes in the same round for other
+    /// messages, too.
+    pub settlement_price: u128,
+}
+
+impl ProgramCost {
+    /// What its executable balance loses, in wVARA base units.
+    pub fn total(&self) -> u128 {
+        self.gas_price.saturating_add(self.settlement_price)
+    }
 }
 
 impl Executor {
@@ -76,8 +100,33 @@ impl Executor {
         context: &QueryContext,
         query: &Query,
     ) -> Result<QueryReply, QueryError> {
+        self.ask(base, context, query, false)
+    }
+
+    /// The same, and also runs what the message causes after its reply, so that [`QueryReply::costs`] has everything that
+    /// the message costs in its round: a real one that is alone in its round costs as much.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::calculate_reply`].
+    pub fn estimate_cost(
+        &self,
+        base: H256,
+        context: &QueryContext,
+        query: &Query,
+    ) -> Result<QueryReply, QueryError> {
+        self.ask(base, context, query, true)
+    }
+
+    fn ask(
+        &self,
+        base: H256,
+        context: &QueryContext,
+        query: &Query,
+        to_the_end: bool,
+    ) -> Result<QueryReply, QueryError> {
         self.inner.stats.queries.fetch_add(1, Relaxed);
-        let job = || self.answer(base, context, query);
+        let job = || self.answer(base, context, query, to_the_end);
         self.inner
             .query_pool
             .install(|| catch_unwind(AssertUnwindSafe(job)))
@@ -89,6 +138,7 @@ impl Executor {
         base: H256,
         context: &QueryContext,
         query: &Query,
+        to_the_end: bool,
     ) -> Result<QueryReply, QueryError> {
         let content = Arc::new(Content::new(&self.inner.disk));
         let id = MessageId(blake2b256([
@@ -122,11 +172,14 @@ impl Executor {
             message_type: MessageType::Canonical,
         };
         round.enqueue(query.program, DispatchKind::Handle, incoming)?;
-        let gas = context
-            .parameters
-            .message_gas_limit
-            .saturating_mul(GAS_FACTOR);
-        let outcome = round.answer(gas)?;
+        let parameters = &context.parameters;
+        let gas = if to_the_end {
+            // As much as a round has: waves are cut by it, and what runs in which wave has its price.
+            parameters.round_gas_limit
+        } else {
+            parameters.message_gas_limit.saturating_mul(GAS_FACTOR)
+        };
+        let outcome = round.answer(query.program, gas, to_the_end)?;
         match outcome.answer {
             Some(answer) => Ok(QueryReply {
                 payload: answer.payload,
@@ -134,6 +187,7 @@ impl Executor {
                 code: answer.code,
                 messages: outcome.messages,
                 gas_burned: outcome.gas_burned,
+                costs: outcome.costs,
             }),
             None if outcome.work_left => Err(QueryError::GasLimit(outcome.gas_burned)),
             None => Err(QueryError::NoReply),

@@ -1,10 +1,12 @@
 //! The outcome of a round: states stored, the new root, transitions and receipts. Here each program pays for its part of
 //! the batch.
 
-use super::Round;
-use crate::{RoundError, gas::Outward, state::ProgramRecord};
+use super::{Round, Work};
+use crate::{ProgramCost, RoundError, gas::Outward, state::ProgramRecord};
 use codec::Encode;
-use gear_exe_primitives::{hashing::blake2b256, round::RoundOutcome, transition::StateTransition};
+use gear_exe_primitives::{
+    ActorId, hashing::blake2b256, round::RoundOutcome, transition::StateTransition,
+};
 use std::collections::BTreeMap;
 
 /// What a transition comes to on Ethereum.
@@ -18,6 +20,28 @@ fn settlement(change: &StateTransition) -> Outward {
 }
 
 impl Round<'_> {
+    /// What a query's message would have cost the programs that took part in it.
+    pub(super) fn costs(&self, asked: ActorId) -> Vec<ProgramCost> {
+        let parameters = self.scope.parameters;
+        let answer = |program| match &self.answer {
+            Some(answer) if program == asked => Outward::message(answer.payload.len(), false),
+            _ => Outward::default(),
+        };
+        let took_part = |work: &&Work| work.waves > 0 || !work.change.is_quiet();
+        let programs = self.programs.iter();
+        programs
+            .filter(|(_, work)| took_part(work))
+            .map(|(program, work)| ProgramCost {
+                program: *program,
+                gas: work.gas,
+                gas_price: u128::from(work.gas).saturating_mul(parameters.value_per_gas),
+                settlement_price: settlement(&work.change)
+                    .plus(answer(*program))
+                    .price(parameters),
+            })
+            .collect()
+    }
+
     pub(super) fn finish(mut self, work_left: bool) -> Result<RoundOutcome, RoundError> {
         self.commit_memory()?;
         let (mut records, mut transitions) = (BTreeMap::new(), Vec::new());
@@ -35,13 +59,7 @@ impl Round<'_> {
             }
             let mut state = work.account.store(self.scope.content);
             let mut change = work.change;
-            let quiet = blake2b256([state.encode()]) == work.before
-                && change.inheritor.is_none()
-                && change.value_to_receive == 0
-                && change.net_transfer == 0
-                && change.messages.is_empty()
-                && change.value_claims.is_empty();
-            if quiet {
+            if change.is_quiet() && blake2b256([state.encode()]) == work.before {
                 continue;
             }
             // Who cannot pay for it all pays what there is: what is due to Ethereum must not wait for a top-up, and a

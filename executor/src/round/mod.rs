@@ -22,7 +22,7 @@ mod waves;
 use budget::{Budget, Most};
 
 use crate::{
-    RoundError, StoreError,
+    ProgramCost, RoundError, StoreError,
     code::Codes,
     state::{
         account::{Account, Life},
@@ -100,6 +100,8 @@ struct Work {
     starved: bool,
     /// Waves that it has taken part in.
     waves: u32,
+    /// Gas that it has to pay for.
+    gas: u64,
 }
 
 impl Work {
@@ -111,6 +113,7 @@ impl Work {
             before,
             starved: false,
             waves: 0,
+            gas: 0,
         }
     }
 
@@ -158,6 +161,8 @@ pub(crate) struct Round<'a> {
     budget: Budget,
     gas_burned: u64,
     answer: Option<Answer>,
+    /// A query goes on when its answer is there.
+    to_the_end: bool,
 }
 
 /// Executes `input` on the state behind `base`. What is to be stored is in the scope's content.
@@ -185,6 +190,7 @@ pub(crate) struct QueryOutcome {
     /// Other messages to Ethereum, in order.
     pub(crate) messages: Vec<OutgoingMessage>,
     pub(crate) gas_burned: u64,
+    pub(crate) costs: Vec<ProgramCost>,
     /// There was more to run than the gas allowed.
     pub(crate) work_left: bool,
 }
@@ -212,6 +218,7 @@ impl<'a> Round<'a> {
             budget: Budget::default(),
             gas_burned: 0,
             answer: None,
+            to_the_end: false,
         })
     }
 
@@ -229,10 +236,17 @@ impl<'a> Round<'a> {
         }))
     }
 
-    /// Runs until the wanted reply is there or nothing can run.
-    pub(crate) fn answer(mut self, gas: u64) -> Result<QueryOutcome, RoundError> {
+    /// Runs until the reply that is wanted of `asked` is there or nothing can run; with `to_the_end` until nothing can run.
+    pub(crate) fn answer(
+        mut self,
+        asked: ActorId,
+        gas: u64,
+        to_the_end: bool,
+    ) -> Result<QueryOutcome, RoundError> {
+        self.to_the_end = to_the_end;
         let work_left = self.waves(gas)?;
         Ok(QueryOutcome {
+            costs: self.costs(asked),
             answer: self.answer,
             messages: self
                 .programs
@@ -242,6 +256,11 @@ impl<'a> Round<'a> {
             gas_burned: self.gas_burned,
             work_left,
         })
+    }
+
+    /// Whether a query has what it wants.
+    fn is_answered(&self) -> bool {
+        self.answer.is_some() && !self.to_the_end
     }
 
     /// Loads a program. False if there is none.

@@ -179,6 +179,7 @@ impl Queue<'_> {
     }
 
     fn charge(&mut self, gas: u64) {
+        self.result.work.gas = self.result.work.gas.saturating_add(gas);
         if self.scope.query.is_none() {
             let price = self.price(gas);
             let balance = &mut self.result.work.account.executable_balance;

@@ -31,7 +31,7 @@ impl Round<'_> {
         let mut full = false;
         loop {
             let mut runnable = self.runnable();
-            let done = runnable.is_empty() || self.answer.is_some();
+            let done = runnable.is_empty() || self.is_answered();
             let remaining = gas.saturating_sub(self.gas_burned);
             let by_gas = match remaining / whole {
                 0 => 0,
@@ -41,7 +41,7 @@ impl Round<'_> {
             if done || full || places == 0 {
                 self.drain(Most::Whole)?;
                 // An event that has gone out is answered at once.
-                if done && self.answer.is_none() && !self.runnable().is_empty() {
+                if done && !self.is_answered() && !self.runnable().is_empty() {
                     continue;
                 }
                 return Ok(!done || self.is_full() || self.is_behind());

@@ -494,6 +494,24 @@ impl World {
         payload: &[u8],
         value: u128,
     ) -> Result<QueryReply, QueryError> {
+        let (context, query) = self.question(source, program, payload, value);
+        self.executor.calculate_reply(self.root, &context, &query)
+    }
+
+    /// What a message of Alice would cost.
+    pub fn estimate(&self, program: ActorId, payload: &[u8], value: u128) -> QueryReply {
+        let (context, query) = self.question(ALICE, program, payload, value);
+        let estimate = self.executor.estimate_cost(self.root, &context, &query);
+        estimate.unwrap()
+    }
+
+    fn question(
+        &self,
+        source: H160,
+        program: ActorId,
+        payload: &[u8],
+        value: u128,
+    ) -> (QueryContext, Query) {
         let context = QueryContext {
             anchor: self.header(self.height),
             parameters: self.parameters,
@@ -505,7 +523,7 @@ impl World {
             value,
             top_up: None,
         };
-        self.executor.calculate_reply(self.root, &context, &query)
+        (context, query)
     }
 }
 

@@ -63,21 +63,35 @@ enum QueryCommand {
         message: B256,
     },
     /// What a program would reply now. Nothing is sent.
-    Reply {
-        /// The program.
-        program: Address,
-        #[command(flatten)]
-        payload: PayloadArgs,
-        /// Who asks.
-        #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO)]
-        source: Address,
-        /// ETH that comes with the message.
-        #[arg(long, value_name = "ETH", default_value = "0", value_parser = amount::eth)]
-        value: u128,
-        /// Ethereum block at which to ask [default: the newest].
-        #[arg(long, value_name = "HASH")]
-        at: Option<B256>,
-    },
+    Reply(AskArgs),
+    /// What a message would cost the programs that take part in it: gas, and their part of a batch. Nothing is sent.
+    Cost(AskArgs),
+}
+
+/// A message that is not sent.
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    /// The program.
+    program: Address,
+    #[command(flatten)]
+    payload: PayloadArgs,
+    /// Who asks.
+    #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO)]
+    source: Address,
+    /// ETH that comes with the message.
+    #[arg(long, value_name = "ETH", default_value = "0", value_parser = amount::eth)]
+    value: u128,
+    /// Ethereum block at which to ask [default: the newest].
+    #[arg(long, value_name = "HASH")]
+    at: Option<B256>,
+}
+
+impl AskArgs {
+    async fn ask(self, endpoints: &Endpoints, method: &str) -> Result<Value, CliError> {
+        let payload = format!("0x{}", hex::encode(self.payload.bytes()?));
+        let params = rpc_params![self.at, self.source, self.program, payload, self.value];
+        endpoints.node().await?.call(method, params).await
+    }
 }
 
 /// Asks.
@@ -98,21 +112,16 @@ pub async fn run(args: QueryArgs, format: Format) -> Result<(), CliError> {
         QueryCommand::Balance { address } => balance(at, address).await,
         QueryCommand::Mailbox { program, address } => mailbox::list(at, program, address).await,
         QueryCommand::Message { message } => self::message(at, message).await,
-        QueryCommand::Reply {
-            program,
-            payload,
-            source,
-            value,
-            at: block,
-        } => {
-            let payload = format!("0x{}", hex::encode(payload.bytes()?));
-            let params = rpc_params![block, source, program, payload, value];
-            let answer: Value = at
-                .node()
-                .await?
-                .call("program_calculateReplyForHandle", params)
-                .await?;
+        QueryCommand::Reply(ask) => {
+            let answer = ask.ask(at, "program_calculateReplyForHandle").await?;
             Ok(reply(&answer["reply"]).with("messages", answer["messages"].clone()))
+        }
+        QueryCommand::Cost(ask) => {
+            let answer = ask.ask(at, "gear_estimateCost").await?;
+            Ok(reply(&answer["reply"])
+                .with("gas", answer["gas"].clone())
+                .with("cost", units(&answer["cost"], amount::WVARA))
+                .with("programs", answer["programs"].clone()))
         }
     }?
     .print(format)

@@ -1,4 +1,5 @@
-//! `program_calculateReplyForHandle`: what a program would answer, without any trace of it.
+//! `program_calculateReplyForHandle` and `gear_estimateCost`: what a program would answer, and what that would cost it,
+//! without any trace of it.
 
 use super::{
     Context,
@@ -8,18 +9,54 @@ use super::{
     types::{Actor, Amount, CalculatedReply, Code, Hex, Message, Reply},
 };
 use crate::rounds::ExecutedRound;
-use gear_exe_executor::{Query, QueryContext, QueryError};
+use gear_exe_executor::{Executor, ProgramCost, Query, QueryContext, QueryError, QueryReply};
 use gear_exe_primitives::H256;
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
+use serde::Serialize;
 use std::sync::Arc;
 
 pub(super) fn register(module: &mut RpcModule<Context>) -> Result<(), RegisterMethodError> {
+    let parameters = &["at", "source", "program_id", "payload", "value", "top_up"];
     method(
         module,
         "program_calculateReplyForHandle",
-        &["at", "source", "program_id", "payload", "value", "top_up"],
+        parameters,
         calculate,
-    )
+    )?;
+    method(module, "gear_estimateCost", parameters, estimate)
+}
+
+/// What a message would cost.
+#[derive(Clone, Debug, Serialize)]
+struct Estimate {
+    reply: Reply,
+    /// Gas that all programs burn.
+    gas: Amount,
+    /// wVARA base units that they pay together.
+    cost: Amount,
+    programs: Vec<Cost>,
+}
+
+/// What it would cost one program. Amounts are in wVARA base units.
+#[derive(Clone, Debug, Serialize)]
+struct Cost {
+    program: Actor,
+    gas: Amount,
+    gas_price: Amount,
+    settlement_price: Amount,
+    cost: Amount,
+}
+
+impl From<&ProgramCost> for Cost {
+    fn from(cost: &ProgramCost) -> Self {
+        Self {
+            program: Actor(cost.program),
+            gas: Amount(cost.gas.into()),
+            gas_price: Amount(cost.gas_price),
+            settlement_price: Amount(cost.settlement_price),
+            cost: Amount(cost.total()),
+        }
+    }
 }
 
 /// The round whose state is asked for: the newest of the best chain with the Ethereum block `at` as its anchor or, since
@@ -60,9 +97,49 @@ fn before(context: &Context, at: H256) -> Option<ExecutedRound> {
     }
 }
 
+async fn calculate(args: Args, context: Arc<Context>) -> Result<CalculatedReply, RpcError> {
+    run(args, context, Executor::calculate_reply, |reply| {
+        let answer = answer(&reply);
+        CalculatedReply {
+            reply: answer.clone(),
+            messages: reply.messages.iter().map(Message::from).collect(),
+            legacy: answer,
+        }
+    })
+    .await
+}
+
+async fn estimate(args: Args, context: Arc<Context>) -> Result<Estimate, RpcError> {
+    run(args, context, Executor::estimate_cost, |reply| {
+        let total = reply.costs.iter().map(ProgramCost::total);
+        Estimate {
+            reply: answer(&reply),
+            gas: Amount(reply.gas_burned.into()),
+            cost: Amount(total.fold(0, u128::saturating_add)),
+            programs: reply.costs.iter().map(Cost::from).collect(),
+        }
+    })
+    .await
+}
+
+type Ask = fn(&Executor, H256, &QueryContext, &Query) -> Result<QueryReply, QueryError>;
+
+fn answer(reply: &QueryReply) -> Reply {
+    Reply {
+        payload: Hex(reply.payload.clone()),
+        value: Amount(reply.value),
+        code: Code(reply.code),
+    }
+}
+
 /// Runs the program on the state after a round, with the height and time that it would see there. The executor has
 /// threads of its own for that, so rounds are not held up.
-async fn calculate(args: Args, context: Arc<Context>) -> Result<CalculatedReply, RpcError> {
+async fn run<T: Send + 'static>(
+    args: Args,
+    context: Arc<Context>,
+    ask: Ask,
+    tell: impl FnOnce(QueryReply) -> T + Send + 'static,
+) -> Result<T, RpcError> {
     let at = args.optional_hash(0)?;
     let (source, program) = (args.address(1)?, args.actor(2)?);
     let (value, top_up) = (args.amount(4)?, args.optional_amount(5)?);
@@ -94,19 +171,8 @@ async fn calculate(args: Args, context: Arc<Context>) -> Result<CalculatedReply,
             parameters,
         };
         let executor = shared.deps.rounds.executor();
-        let reply = executor
-            .calculate_reply(round.outcome.state_root, &place, &query)
-            .map_err(refusal)?;
-        let answer = Reply {
-            payload: Hex(reply.payload),
-            value: Amount(reply.value),
-            code: Code(reply.code),
-        };
-        Ok(CalculatedReply {
-            reply: answer.clone(),
-            messages: reply.messages.iter().map(Message::from).collect(),
-            legacy: answer,
-        })
+        let reply = ask(executor, round.outcome.state_root, &place, &query).map_err(refusal)?;
+        Ok(tell(reply))
     };
     context.calculations.blocking(work).await
 }

@@ -9,7 +9,7 @@
 //! | `block` | `block_header`, `block_events` (Ethereum blocks) |
 //! | `code` | `code_getOriginal`, `code_getInstrumented`, `code_readWasmCustomSection` |
 //! | `program` | `program_ids`, `program_codeId`, `program_read…`, `gear_programState` |
-//! | `calculate` | `program_calculateReplyForHandle` |
+//! | `calculate` | `program_calculateReplyForHandle`, `gear_estimateCost` |
 //! | `subscription` | `program_subscribeBestState`, `program_unsubscribeBestState` |
 //! | `settlement` | `gear_round`, `gear_messageStatus`, `gear_batchBody` |
 //! | here | `version`, `routerAddress`, Substrate's `system_accountNextIndex`, `payment_…` |

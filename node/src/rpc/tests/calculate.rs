@@ -50,6 +50,34 @@ async fn replies() {
 }
 
 #[tokio::test]
+async fn the_cost_of_a_message() {
+    let node = Node::with_programs().await;
+    let balance = |node: &Node| {
+        let state = node
+            .holder
+            .executor
+            .read_state(node.holder.state_hash(PING));
+        state.unwrap().executable_balance
+    };
+    let params = query(None, PING, b"PING", 0);
+    let answer = node.ask("gear_estimateCost", params.clone()).await;
+    assert_eq!(answer["reply"]["payload"], hexed(b"PONG"));
+    let own = &answer["programs"][0];
+    assert_eq!(own["program"], hexed(PING));
+    let before = balance(&node);
+    let round = node.holder.execute(vec![message(PING, 9, b"PING", 0)]);
+    assert_eq!(answer["gas"], round.outcome.gas_burned);
+    assert_eq!(answer["cost"], (before - balance(&node)) as u64);
+    assert_eq!(
+        own["cost"].as_u64().unwrap(),
+        own["gas_price"].as_u64().unwrap() + own["settlement_price"].as_u64().unwrap()
+    );
+    assert!(own["settlement_price"].as_u64().unwrap() > 0);
+    node.refuse("gear_estimateCost", query(None, USER, b"PING", 0))
+        .await;
+}
+
+#[tokio::test]
 async fn programs_that_fail_answer_with_a_code() {
     let node = Node::with_programs().await;
     for (command, code) in [
