@@ -19,7 +19,7 @@ pub enum CodeError {
     Limit(&'static str, u64),
     #[error("imports come from module `env` only, not from `{0}`")]
     ImportModule(String),
-    #[error("there is no system call `{0}`; build the program with gstd's feature `ethexe`")]
+    #[error("there is no system call `{0}`")]
     UnknownImport(String),
     #[error("system call `{0}` is imported with a wrong signature")]
     ImportSignature(String),

@@ -136,6 +136,10 @@ pub const PER_BYTE: u64 = 1_000;
 pub const SEND: u64 = 20_000_000;
 /// Gas of waiting or waking, above [`SYSCALL`].
 pub const WAIT: u64 = 20_000_000;
+/// Gas of setting gas aside, or of taking it back, above [`SYSCALL`].
+pub const RESERVE: u64 = 20_000_000;
+/// Gas of every message sent so far, where a system call looks for one of them.
+pub const PER_SENT: u64 = 2_000;
 /// Gas of every interval of allocated pages that `alloc` may have to look at.
 pub const INTERVAL: u64 = 20_000;
 /// Gas of every WASM page that is allocated.

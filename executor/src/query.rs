@@ -4,7 +4,8 @@ use crate::{
     Executor, QueryError, RoundError, StoreError,
     round::{Round, Scope, events::Incoming},
     state::{
-        Answer, DispatchKind, FullProgramState, Mailbox, MessageType, ProgramState, store::Content,
+        Answer, DispatchKind, FullProgramState, GasTerms, Mailbox, MessageType, ProgramState,
+        store::Content,
     },
 };
 use gear_exe_primitives::{
@@ -170,6 +171,7 @@ impl Executor {
             value: query.value,
             answer: Answer::default(),
             message_type: MessageType::Canonical,
+            gas: GasTerms::default(),
         };
         round.enqueue(query.program, DispatchKind::Handle, incoming)?;
         let parameters = &context.parameters;
@@ -225,6 +227,7 @@ impl Executor {
                 .map(|inner: crate::state::Waitlist| inner.into()),
             stash: part(&content, state.stash_hash)?,
             mailbox: part(&content, state.mailbox_hash)?.map(|inner: Mailbox| inner.into()),
+            reservations: part(&content, state.reservations_hash)?,
             program: state.program,
             balance: state.balance,
             executable_balance: state.executable_balance,

@@ -7,7 +7,7 @@ use crate::{
     StoreError,
     code::STACK_LIMIT,
     round::Directory,
-    state::{Allocations, ContextStore},
+    state::{Allocations, ContextStore, GasTerms, Reservations, Seed, Wait},
     vm::{Entry, SharedTracker, meter},
 };
 use gear_exe_primitives::{
@@ -15,7 +15,11 @@ use gear_exe_primitives::{
     message::{ReplyCode, ReplyDetails},
     round::ExecutionParameters,
 };
-use std::{collections::BTreeSet, sync::Arc};
+use primitive_types::H256;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use wasmtime::{Global, Memory, Store, Trap};
 
 /// What a run is given.
@@ -28,11 +32,19 @@ pub(crate) struct RunInput {
     pub(crate) value: u128,
     /// Set if the message is a reply.
     pub(crate) reply: Option<ReplyDetails>,
+    /// Set if it is a signal: which message failed, and how.
+    pub(crate) signal: Option<(MessageId, u32)>,
+    /// What its random numbers come from; nothing as long as it has not asked for any.
+    pub(crate) seed: Option<Seed>,
+    /// The program's, given back afterwards.
+    pub(crate) reservations: Reservations,
     /// What the program owns, with the message's value.
     pub(crate) balance: u128,
     pub(crate) height: u32,
     pub(crate) timestamp: u64,
     pub(crate) gas_limit: u64,
+    /// Gas that it would have beyond that if its program were richer.
+    pub(crate) lacking: u64,
     pub(crate) context: ContextStore,
 }
 
@@ -44,6 +56,42 @@ pub(crate) struct Sent {
     pub(crate) payload: Vec<u8>,
     pub(crate) value: u128,
     pub(crate) delay: u32,
+    pub(crate) gas: GasTerms,
+}
+
+/// A reply that a run sends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Replied {
+    pub(crate) payload: Vec<u8>,
+    pub(crate) value: u128,
+    pub(crate) gas_limit: Option<u64>,
+}
+
+/// Gas that a run reserves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reserved {
+    pub(crate) id: H256,
+    pub(crate) gas: u64,
+    /// In Ethereum blocks.
+    pub(crate) duration: u32,
+}
+
+/// What a run sets aside, and what it takes back of that.
+#[derive(Debug, Default)]
+pub(crate) struct SetAside {
+    pub(crate) reserved: Vec<Reserved>,
+    /// Reservations of earlier runs that it gave up or used.
+    pub(crate) released: BTreeSet<H256>,
+    /// Gas for the signal that tells of the message's failure. It counts also if the run fails.
+    pub(crate) signal_gas: u64,
+}
+
+impl SetAside {
+    /// Gas that it takes from the message.
+    pub(crate) fn gas(&self) -> u64 {
+        let reserved = self.reserved.iter().map(|own| own.gas);
+        reserved.fold(self.signal_gas, u64::saturating_add)
+    }
 }
 
 /// How a run stopped before its entry point returned.
@@ -53,8 +101,10 @@ pub(crate) enum Stop {
     Leave,
     #[error("exited")]
     Exit(ActorId),
-    #[error("waits for {0} blocks")]
-    Wait(u32),
+    #[error("waits for {0} blocks, {1:?}")]
+    Wait(u32, Wait),
+    #[error("asks for randomness")]
+    Draw,
     #[error("failed with {0:?}")]
     Failed(ReplyCode, Vec<u8>),
 }
@@ -63,9 +113,18 @@ pub(crate) enum Stop {
 #[derive(Clone, Debug)]
 pub(crate) enum Ended {
     Done,
-    Wait(u32),
+    Wait(u32, Wait),
+    /// It asked for randomness that there is not yet, and is undone as if it had failed.
+    Draw,
     Exit(ActorId),
     Failed(ReplyCode, Vec<u8>),
+}
+
+impl Ended {
+    /// Whether nothing of the run stays.
+    pub(crate) fn is_undone(&self) -> bool {
+        matches!(self, Self::Failed(..) | Self::Draw)
+    }
 }
 
 /// The memory of a program, for system calls.
@@ -87,6 +146,9 @@ pub(crate) struct Host {
     pub(crate) owed: u64,
     /// What they may come to before they are.
     pub(crate) credit: u64,
+    /// Gas that the message was given and has not set aside since.
+    pub(crate) granted: u64,
+    pub(crate) set_aside: SetAside,
     pub(crate) allocations: Allocations,
     /// What was allocated before the message changed it; nothing as long as it has not.
     before: Option<Allocations>,
@@ -101,8 +163,9 @@ pub(crate) struct Host {
     pub(crate) max_pages: u32,
     pub(crate) sent: Vec<Sent>,
     pub(crate) sent_bytes: u64,
-    pub(crate) reply: Option<(Vec<u8>, u128)>,
-    pub(crate) woken: BTreeSet<MessageId>,
+    pub(crate) reply: Option<Replied>,
+    /// Messages to wake, after how many blocks.
+    pub(crate) woken: BTreeMap<MessageId, u32>,
     /// The store failed below a system call.
     pub(crate) fault: Option<StoreError>,
 }
@@ -113,6 +176,8 @@ impl Host {
         /// A tenth of a millisecond.
         const CREDIT: u64 = 100_000_000;
         self.owed = 0;
+        self.granted = gas;
+        self.set_aside = SetAside::default();
         self.credit = CREDIT.min(gas / 8);
         self.input = input;
         self.max_pages = max_pages;
@@ -146,13 +211,24 @@ impl Host {
             return Err(fault);
         }
         let payload = std::mem::take(&mut self.input.payload);
-        if let Ended::Failed(code, words) = ended {
-            return Ok(RunOutput::failed(code, words, gas_burned, payload));
+        let reservations = std::mem::take(&mut self.input.reservations);
+        let set_aside = std::mem::take(&mut self.set_aside);
+        if ended.is_undone() {
+            let set_aside = SetAside {
+                signal_gas: set_aside.signal_gas,
+                ..SetAside::default()
+            };
+            return Ok(RunOutput {
+                set_aside,
+                ..RunOutput::nothing(ended, gas_burned, payload, reservations)
+            });
         }
         Ok(RunOutput {
             ended,
             gas_burned,
             payload,
+            reservations,
+            set_aside,
             sent: std::mem::take(&mut self.sent),
             reply: self.reply.take(),
             woken: std::mem::take(&mut self.woken),
@@ -168,27 +244,33 @@ pub(crate) struct RunOutput {
     pub(crate) gas_burned: u64,
     /// The message's own, given back.
     pub(crate) payload: Vec<u8>,
+    /// The program's, as they were, given back.
+    pub(crate) reservations: Reservations,
+    pub(crate) set_aside: SetAside,
     pub(crate) sent: Vec<Sent>,
-    pub(crate) reply: Option<(Vec<u8>, u128)>,
-    pub(crate) woken: BTreeSet<MessageId>,
+    pub(crate) reply: Option<Replied>,
+    pub(crate) woken: BTreeMap<MessageId, u32>,
     pub(crate) balance: u128,
     pub(crate) context: ContextStore,
 }
 
 impl RunOutput {
-    pub(crate) fn failed(
-        code: ReplyCode,
-        words: Vec<u8>,
+    /// A run that did nothing but burn gas.
+    pub(crate) fn nothing(
+        ended: Ended,
         gas_burned: u64,
         payload: Vec<u8>,
+        reservations: Reservations,
     ) -> Self {
         Self {
-            ended: Ended::Failed(code, words),
+            ended,
             gas_burned,
             payload,
+            reservations,
+            set_aside: SetAside::default(),
             sent: Vec::new(),
             reply: None,
-            woken: BTreeSet::new(),
+            woken: BTreeMap::new(),
             balance: 0,
             context: ContextStore::default(),
         }
@@ -205,7 +287,8 @@ pub(crate) fn how_stopped(
         return match stop.clone() {
             Stop::Leave => Ended::Done,
             Stop::Exit(inheritor) => Ended::Exit(inheritor),
-            Stop::Wait(blocks) => Ended::Wait(blocks),
+            Stop::Wait(blocks, wait) => Ended::Wait(blocks, wait),
+            Stop::Draw => Ended::Draw,
             Stop::Failed(code, payload) => Ended::Failed(code, payload),
         };
     }

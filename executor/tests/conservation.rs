@@ -1,5 +1,6 @@
 //! No wei is made or lost, whatever happens: long random histories, settled round by round against the contracts' rules
-//! (`common::Books`), which also compare what programs believe to have with what the contracts hold.
+//! (`common::Books`), which also compare what programs believe to have with what the contracts hold. Nor is any of the
+//! balances that pay for gas: what a program was given is what it has, has set aside, and has paid for gas that is told.
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
@@ -7,7 +8,7 @@ mod common;
 
 use common::{Books, RICH, World, actor, call, command, word};
 use gear_exe_primitives::{ActorId, H160, MessageId, transition::squash};
-use gear_exe_programs::{COUNTER, FAN_OUT, TROUBLE};
+use gear_exe_programs::{COUNTER, ENVOY, FAN_OUT, STEWARD, TROUBLE};
 
 /// A small generator of its own, so that a failure can be run again.
 struct Random(u64);
@@ -54,7 +55,10 @@ fn payload(random: &mut Random, programs: &[ActorId], sent: &[MessageId], deep: 
         _ => random.pick(programs),
     };
     let value = random.value().to_le_bytes();
-    match random.below(if deep { 16 } else { 14 }) {
+    // Mostly enough for something, sometimes for nothing.
+    let gas = (random.next() % 600_000_000).to_le_bytes();
+    let blocks = (random.next() as u32 % 12).to_le_bytes();
+    match random.below(if deep { 32 } else { 30 }) {
         0 => b"BUMP".to_vec(),
         1 => b"PANIC".to_vec(),
         2 => b"REFUND".to_vec(),
@@ -71,7 +75,24 @@ fn payload(random: &mut Random, programs: &[ActorId], sent: &[MessageId], deep: 
             &[word(0), word(random.value())],
         ),
         13 => b"ASK".to_vec(),
-        14 | 15 => {
+        14 | 15 => b"WAIT".to_vec(),
+        16 => command("NAP", &[&blocks]),
+        17 if !sent.is_empty() => command("WAKE", &[&blocks, random.pick(sent).as_ref()]),
+        18 | 19 => command("RESERVE", &[&gas, &blocks]),
+        20 => command("FORGET", &[&gas, &blocks]),
+        21 => b"RETURN".to_vec(),
+        22 => command("SPEND", &[to.as_ref(), b"BUMP"]),
+        23 => b"ANSWER".to_vec(),
+        24 => command("RANDOM", &[&[1; 32]]),
+        25 => command("DEPOSIT", &[&gas, to.as_ref(), b"COUNT"]),
+        26 => command("ASK", &[to.as_ref(), b"COUNT"]),
+        27 => command("HOOK", &[to.as_ref(), &gas, b"COUNT"]),
+        28 => command("FAIL", &[to.as_ref(), b"COUNT"]),
+        29 if deep => {
+            let inner = payload(random, programs, sent, false);
+            command("GUARD", &[&gas, &inner])
+        }
+        30 | 31 => {
             let inner = payload(random, programs, sent, false);
             command("SEND", &[to.as_ref(), &value, &inner])
         }
@@ -97,8 +118,14 @@ fn history(seed: u64) {
     programs.push(world.create(TROUBLE));
     programs.push(world.create(TROUBLE));
     world.top_up(programs[7], RICH);
-    world.parameters.message_gas_limit = 3_000_000_000;
-    world.parameters.round_gas_limit = 30_000_000_000;
+    // These are told of failures, and pay for that.
+    let told: Vec<ActorId> = [STEWARD, STEWARD, STEWARD, ENVOY]
+        .map(|code| world.program(code, b""))
+        .into();
+    programs.extend(&told);
+    world.parameters.message_gas_limit = 12_000_000_000;
+    world.parameters.round_gas_limit = 60_000_000_000;
+    world.parameters.max_wait = 20;
     world.parameters.max_round_messages = 24;
 
     let (mut sent, mut failed) = (Vec::new(), false);
@@ -155,10 +182,13 @@ fn history(seed: u64) {
                 }
             }
         }
-        if random.chance(70) {
-            world.round();
+        let outcome = if random.chance(70) {
+            world.round()
         } else {
-            world.quiet_round();
+            world.quiet_round()
+        };
+        if !outcome.work_left {
+            assert_gas_is_paid(&world, &programs, &told);
         }
     }
     // Everything comes to an end once there is executable balance and time.
@@ -173,7 +203,24 @@ fn history(seed: u64) {
     }
     // Nothing is on its way any more: all ETH is owned or paid.
     assert_eq!(world.books.custody.values().sum::<u128>(), 0, "seed {seed}");
+    assert_gas_is_paid(&world, &programs, &told);
+    for program in &programs {
+        let state = world.state(*program);
+        assert_eq!(state.reservations_hash, None, "seed {seed}");
+        assert_eq!(state.executable_balance, world.executable(*program));
+    }
     settle_in_batches(&mut random, &world);
+}
+
+/// What programs were given for their gas is there, or has paid for gas.
+fn assert_gas_is_paid(world: &World, programs: &[ActorId], told: &[ActorId]) {
+    for program in programs {
+        let unexplained = world.unexplained(*program);
+        assert!(
+            unexplained == 0 || told.contains(program),
+            "{program}: {unexplained}"
+        );
+    }
 }
 
 /// The same history, settled several rounds at a time as batches are.

@@ -11,12 +11,16 @@ use gear_exe_executor::{
     state::{PAGE_SIZE, Program},
 };
 use gear_exe_primitives::{
-    H256,
+    H256, MessageId,
+    message::ReplyCode,
     round::{RoundInput, RoundOutcome},
 };
-use gear_exe_programs::{ALL, COUNTER, FAN_OUT, PING, TROUBLE};
+use gear_exe_programs::{ALL, COUNTER, ENVOY, FAN_OUT, PING, STEWARD, TROUBLE, VARA};
 use redb::{Database, ReadableTable, TableDefinition};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 type History = Vec<(H256, RoundInput, RoundOutcome)>;
 
@@ -107,9 +111,113 @@ fn threads_do_not_matter() {
     }
 }
 
+/// Random messages to programs that set gas aside, wait, wake, draw and fail, with random top-ups.
+fn random_history(seed: u64, threads: usize) -> World {
+    let mut state = seed;
+    let mut below = |limit: u64| {
+        // A linear congruential generator; the high bits are good enough.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % limit
+    };
+    let mut world = World::with(ExecutorConfig {
+        path: None,
+        threads,
+        ..ExecutorConfig::default()
+    });
+    world.parameters.max_wait = 9;
+    let mut programs: Vec<_> = (0..5).map(|_| world.program(STEWARD, b"")).collect();
+    programs.extend((0..3).map(|_| world.program(ENVOY, b"")));
+    programs.extend((0..2).map(|_| world.program(PING, b"")));
+    world.parameters.message_gas_limit = 12_000_000_000;
+    world.parameters.round_gas_limit = 100_000_000_000;
+    world.parameters.max_round_messages = 60;
+    let mut sent = vec![MessageId::zero()];
+    for _ in 0..20 {
+        for _ in 0..below(12) {
+            let to = programs[below(10) as usize];
+            let gas = below(150_000_000).to_le_bytes();
+            let blocks = (below(8) as u32).to_le_bytes();
+            let other = sent[below(sent.len() as u64) as usize];
+            let asked = command("ASK", &[to.as_ref(), b"PING"]);
+            let payload = match below(18) {
+                0 => b"WAIT".to_vec(),
+                1 => command("NAP", &[&blocks]),
+                2 => command("WAKE", &[&blocks, other.as_ref()]),
+                3 | 4 => command("RESERVE", &[&gas, &blocks]),
+                5 => b"RETURN".to_vec(),
+                6 => command("SPEND", &[to.as_ref(), b"RETURN"]),
+                7 => b"ANSWER".to_vec(),
+                8 => command("SEND", &[&gas, to.as_ref(), b"PING"]),
+                9 => command("SEND", &[&gas, to.as_ref(), &asked]),
+                10 => command("DEPOSIT", &[&gas, to.as_ref(), b"PING"]),
+                11 => command("GUARD", &[&gas, b"PANIC"]),
+                12 => command("GUARD", &[&gas, b"WAIT"]),
+                13 => command("RANDOM", &[&[9; 32]]),
+                14 => command("GAMBLE", &[&[blocks[0]; 32]]),
+                15 => command("ROLL", &[to.as_ref(), b"PING"]),
+                16 => command("FAIL", &[to.as_ref(), b"PING"]),
+                _ => asked,
+            };
+            let program = programs[below(10) as usize];
+            sent.push(world.send(program, BOB, &payload, u128::from(below(5))));
+        }
+        if below(4) == 0 {
+            // Poor for a while: some messages starve.
+            world.parameters.value_per_gas = [100, 100_000][below(2) as usize];
+        }
+        match below(3) {
+            0 => world.quiet_round(),
+            _ => world.round(),
+        };
+    }
+    world.parameters.value_per_gas = 100;
+    world.run();
+    world.pass(12);
+    world
+}
+
+#[test]
+fn threads_do_not_matter_for_gas_set_aside_waits_and_draws() {
+    let (mut ends, mut starved) = (BTreeSet::new(), false);
+    for seed in [3, 1_000_003, 77] {
+        let one = random_history(seed, 1);
+        ends.extend(one.receipts.iter().map(|own| own.code));
+        starved |= one
+            .history
+            .iter()
+            .any(|(_, _, own)| !own.starved.is_empty());
+        for threads in [2, 8] {
+            let other = random_history(seed, threads);
+            assert_eq!(other.history.len(), one.history.len());
+            for (ours, theirs) in one.history.iter().zip(&other.history) {
+                assert_eq!(ours, theirs, "seed {seed} with {threads} threads");
+            }
+        }
+        // Cold, one after the other.
+        let executor = with_codes(ExecutorConfig {
+            memory_budget: 0,
+            ..ExecutorConfig::default()
+        });
+        for (base, input, outcome) in &one.history {
+            assert_eq!(executor.execute_round(*base, input).unwrap(), *outcome);
+        }
+    }
+    assert!(starved);
+    for code in [
+        ReplyCode::SUCCESS_MANUAL,
+        ReplyCode::RAN_OUT_OF_GAS,
+        ReplyCode::USERSPACE_PANIC,
+        ReplyCode::REMOVED_FROM_WAITLIST,
+    ] {
+        assert!(ends.contains(&code), "{code:?}");
+    }
+}
+
 fn with_codes(config: ExecutorConfig) -> Executor {
     let executor = Executor::open(config).unwrap();
-    for (_, wasm) in ALL {
+    for (_, wasm) in ALL.iter().chain(VARA) {
         executor.add_code(wasm).unwrap();
     }
     executor

@@ -165,15 +165,18 @@ fn imports() {
     for unknown in [
         "gr_system_break",
         "gr_create_program",
-        "gr_wait",
-        "gr_random",
-        "gr_reserve_gas",
+        "gr_create_program_wgas",
     ] {
         assert_eq!(
             import(&format!(r#"(import "env" "{unknown}" (func (param i32)))"#)),
             CodeError::UnknownImport(unknown.into())
         );
     }
+    // Gas has 64 bits.
+    assert_eq!(
+        import(r#"(import "env" "gr_reserve_gas" (func (param i32 i32 i32)))"#),
+        CodeError::ImportSignature("gr_reserve_gas".into())
+    );
     for signature in ["(param i32)", "(result i32)"] {
         assert_eq!(
             import(&format!(r#"(import "env" "gr_leave" (func {signature}))"#)),

@@ -130,3 +130,61 @@ fn details_have_their_code_in_hex() {
         details
     );
 }
+
+#[test]
+fn a_signal_and_gas_that_is_set_aside() {
+    use gear_exe_executor::state::{Dispatch, GasTerms, MessageDetails};
+    let details = MessageDetails::Signal {
+        from: [1; 32].into(),
+        code: 101,
+    };
+    let shape = to_value(details).unwrap();
+    assert_eq!(
+        shape,
+        json!({"Signal": {"from": text(gear_exe_primitives::MessageId::from([1; 32])), "code": 101}})
+    );
+    assert_eq!(
+        serde_json::from_value::<MessageDetails>(shape).unwrap(),
+        details
+    );
+
+    let mut world = World::new();
+    let steward = world.program(gear_exe_programs::STEWARD, b"");
+    let reserve = command("RESERVE", &[&7_000u64.to_le_bytes(), &9u32.to_le_bytes()]);
+    world.ask(steward, &reserve);
+    let wait = world.send(steward, BOB, b"WAIT", 0);
+    world.run();
+    let record = world
+        .executor
+        .program(world.root, steward)
+        .unwrap()
+        .unwrap();
+    let full = world.executor.full_state(record.state_hash).unwrap();
+    let shape = to_value(&full).unwrap();
+    let reservations = shape["reservations"].as_object().unwrap();
+    let reservation = reservations.values().next().unwrap();
+    assert_eq!(
+        reservation["value"],
+        json!({"gas": 7_000, "value": 700_000})
+    );
+    // What was not asked for is not shown, and need not be there.
+    let mut dispatch = shape["waitlist"]["inner"][format!("{wait:?}")]["value"].clone();
+    assert_eq!(
+        (&dispatch["gas"], &dispatch["draw"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(dispatch["context"]["wait"], "Untimed");
+    assert_eq!(
+        serde_json::from_value::<FullProgramState>(shape).unwrap(),
+        full
+    );
+    dispatch["gas"] = json!({"limit": 5, "reply": null});
+    let read: Dispatch = serde_json::from_value(dispatch).unwrap();
+    assert_eq!(
+        read.gas,
+        GasTerms {
+            limit: Some(5),
+            reply: None
+        }
+    );
+}

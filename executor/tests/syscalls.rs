@@ -44,7 +44,25 @@ const IMPORTS: &str = r#"
     (import "env" "gr_leave" (func $leave))
     (import "env" "gr_panic" (func $panic (param i32 i32)))
     (import "env" "gr_oom_panic" (func $oom_panic))
-    (import "env" "gr_debug" (func $debug (param i32 i32)))"#;
+    (import "env" "gr_debug" (func $debug (param i32 i32)))
+    (import "env" "gr_wait" (func $wait))
+    (import "env" "gr_random" (func $random (param i32 i32)))
+    (import "env" "gr_reply_deposit" (func $deposit (param i32 i64 i32)))
+    (import "env" "gr_reserve_gas" (func $reserve (param i64 i32 i32)))
+    (import "env" "gr_unreserve_gas" (func $unreserve (param i32 i32)))
+    (import "env" "gr_system_reserve_gas" (func $system_reserve (param i64 i32)))
+    (import "env" "gr_signal_code" (func $signal_code (param i32)))
+    (import "env" "gr_signal_from" (func $signal_from (param i32)))
+    (import "env" "gr_send_wgas" (func $send_wgas (param i32 i32 i32 i64 i32 i32)))
+    (import "env" "gr_send_input_wgas" (func $send_input_wgas (param i32 i32 i32 i64 i32 i32)))
+    (import "env" "gr_send_commit_wgas" (func $send_commit_wgas (param i32 i32 i64 i32 i32)))
+    (import "env" "gr_reply_wgas" (func $reply_wgas (param i32 i32 i64 i32 i32)))
+    (import "env" "gr_reply_input_wgas" (func $reply_input_wgas (param i32 i32 i64 i32 i32)))
+    (import "env" "gr_reply_commit_wgas" (func $reply_commit_wgas (param i64 i32 i32)))
+    (import "env" "gr_reservation_send" (func $reservation_send (param i32 i32 i32 i32 i32)))
+    (import "env" "gr_reservation_send_commit" (func $reservation_send_commit (param i32 i32 i32 i32)))
+    (import "env" "gr_reservation_reply" (func $reservation_reply (param i32 i32 i32 i32)))
+    (import "env" "gr_reservation_reply_commit" (func $reservation_reply_commit (param i32 i32)))"#;
 
 /// A program whose `handle` is `body`. Convention: what it wants to tell is at address 0; a value of zero is -1; errors
 /// that do not matter go to 1000.
@@ -308,9 +326,11 @@ fn waking() {
         error(&format!(
             "{id} (call $wake (i32.const 100) (i32.const 1) (i32.const 0))"
         )),
-        u32::MAX
+        0
     );
     let twice = "(call $wake (i32.const 100) (i32.const 0) (i32.const 0))".repeat(2);
+    assert_eq!(error(&format!("{id} {twice}")), 303);
+    let twice = twice.replacen("(i32.const 0)", "(i32.const 9)", 1);
     assert_eq!(error(&format!("{id} {twice}")), 303);
 }
 
@@ -452,4 +472,197 @@ fn looking_for_free_pages_costs_by_what_is_looked_at() {
     let told = world.ask(program, b"").payload;
     let gas = |at: usize| u64::from_le_bytes(told[at..at + 8].try_into().unwrap());
     assert!(gas(0) - gas(8) >= 50 * gear_exe_executor::gas::INTERVAL);
+}
+
+/// Reserves a million gas for nine blocks, and puts the reservation's id at 400.
+const RESERVE: &str = "(call $reserve (i64.const 1000000) (i32.const 9) (i32.const 396))";
+
+#[test]
+fn reserving_gas() {
+    let reserve = |gas: &str, blocks: u32| {
+        error(&format!(
+            "(call $reserve (i64.const {gas}) (i32.const {blocks}) (i32.const 0))"
+        ))
+    };
+    assert_eq!(reserve("1000000", 1), 0);
+    assert_eq!(reserve("1000000", 0), 502);
+    assert_eq!(reserve("0", 1), 503);
+    // More than there is, and more than any counter holds.
+    assert_eq!(reserve("250000000000", 1), 100);
+    assert_eq!(reserve("-1", 1), 100);
+
+    let given_up = "(call $unreserve (i32.const 400) (i32.const 0))";
+    assert_eq!(error(given_up), 500);
+    let told = told(&format!("{RESERVE} {given_up}"), 12);
+    assert_eq!(told, [&[0; 4][..], &1_000_000u64.to_le_bytes()].concat());
+    assert_eq!(error(&format!("{RESERVE} {given_up} {given_up}")), 500);
+
+    let system = |gas: &str| {
+        error(&format!(
+            "(call $system_reserve (i64.const {gas}) (i32.const 0))"
+        ))
+    };
+    assert_eq!((system("0"), system("5"), system("-1")), (503, 0, 100));
+}
+
+#[test]
+fn gas_comes_back_in_the_same_run() {
+    let gas = told(
+        &format!(
+            "(i64.store (i32.const 32) (i64.const 1)) (call $gas (i32.const 0)) {RESERVE} (call $gas (i32.const 8))
+             (call $unreserve (i32.const 400) (i32.const 440)) (call $gas (i32.const 16))"
+        ),
+        24,
+    );
+    let [first, second, third] =
+        [0, 8, 16].map(|at| u64::from_le_bytes(gas[at..at + 8].try_into().unwrap()));
+    // Each call costs at most 21 million.
+    let fees = first - third;
+    assert!((40_000_000..45_000_000).contains(&fees), "{fees}");
+    assert!(first - second > 21_000_000 && first - second < 22_000_000);
+}
+
+#[test]
+fn there_are_so_many_reservations() {
+    let loops = "(local $n i32)
+        (loop $next
+          (call $reserve (i64.const 1) (i32.const 9) (i32.const 0))
+          (local.set $n (i32.add (local.get $n) (i32.const 1)))
+          (br_if $next (i32.eqz (i32.load (i32.const 0)))))
+        (i32.store (i32.const 4) (local.get $n))";
+    let told = told(loops, 8);
+    assert_eq!(told, [501u32.to_le_bytes(), 257u32.to_le_bytes()].concat());
+}
+
+#[test]
+fn sending_with_gas() {
+    // To nobody in particular; what matters is the answer of the call.
+    let source = "(call $source (i32.const 100))";
+    for call in [
+        "(call $send_wgas (i32.const 100) (i32.const 0) (i32.const 4) (i64.const 0) (i32.const 0) (i32.const 0))",
+        "(call $send_input_wgas (i32.const 100) (i32.const 0) (i32.const 4) (i64.const -1) (i32.const 0) (i32.const 0))",
+        "(call $send_init (i32.const 0)) (call $send_commit_wgas (i32.load (i32.const 4)) (i32.const 100) (i64.const 5) (i32.const 0) (i32.const 0))",
+    ] {
+        assert_eq!(error(&format!("{source} {call}")), 0, "{call}");
+    }
+    let reserved = format!("{RESERVE} (call $source (i32.const 432))");
+    let send = "(call $reservation_send (i32.const 400) (i32.const 0) (i32.const 4) (i32.const 0) (i32.const 0))";
+    let commit = "(call $send_init (i32.const 0))
+        (call $reservation_send_commit (i32.load (i32.const 4)) (i32.const 400) (i32.const 0) (i32.const 0))";
+    assert_eq!(error(&format!("{reserved} {send}")), 0);
+    assert_eq!(error(&format!("{reserved} {commit}")), 0);
+    // A reservation is used once, and one that is not there not at all.
+    assert_eq!(error(&format!("{reserved} {send} {commit}")), 500);
+    assert_eq!(error(send), 500);
+    assert_eq!(error(commit), 500);
+    // What is refused for another reason leaves it.
+    let rich = "(i64.store (i32.const 464) (i64.const 1))";
+    let poor = "(i64.store (i32.const 464) (i64.const 0))";
+    assert_eq!(error(&format!("{reserved} {rich} {send}")), 101);
+    assert_eq!(error(&format!("{reserved} {rich} {send} {poor} {send}")), 0);
+}
+
+#[test]
+fn replying_with_gas() {
+    let reply = |call: &str| {
+        let mut world = World::new();
+        let program = program(
+            &mut world,
+            &format!("(i32.store (i32.const 0) (i32.const 1717986918)) {RESERVE} {call}"),
+        );
+        world.ask(program, b"input").payload
+    };
+    assert_eq!(
+        reply(
+            "(call $reply_wgas (i32.const 0) (i32.const 4) (i64.const 0) (i32.const -1) (i32.const 1000))"
+        ),
+        b"ffff"
+    );
+    assert_eq!(
+        reply(
+            "(call $reply_input_wgas (i32.const 1) (i32.const 3) (i64.const 0) (i32.const -1) (i32.const 1000))"
+        ),
+        b"npu"
+    );
+    let push = "(call $reply_push (i32.const 0) (i32.const 2) (i32.const 1000))";
+    assert_eq!(
+        reply(&format!(
+            "{push} (call $reply_commit_wgas (i64.const 0) (i32.const -1) (i32.const 1000))"
+        )),
+        b"ff"
+    );
+    assert_eq!(
+        reply(
+            "(call $reservation_reply (i32.const 400) (i32.const 0) (i32.const 4) (i32.const 1000))"
+        ),
+        b"ffff"
+    );
+    assert_eq!(
+        reply(&format!(
+            "{push} (call $reservation_reply_commit (i32.const 400) (i32.const 1000))"
+        )),
+        b"ff"
+    );
+}
+
+#[test]
+fn deposits_for_replies() {
+    let source = "(call $source (i32.const 100))";
+    let send =
+        "(call $send (i32.const 100) (i32.const 0) (i32.const 4) (i32.const 0) (i32.const 200))";
+    let deposit = "(call $deposit (i32.const 204) (i64.const 7) (i32.const 0))";
+    assert_eq!(error(&format!("{source} {send} {deposit}")), 0);
+    assert_eq!(error(&format!("{source} {send} {deposit} {deposit}")), 309);
+    assert_eq!(error(deposit), 310);
+    // Nor is there one for a reply: a reply is not replied to.
+    let replied = "(call $reply (i32.const 0) (i32.const 4) (i32.const -1) (i32.const 200))";
+    let mut world = World::new();
+    let body = format!(
+        "{replied} {deposit} (if (i32.ne (i32.load (i32.const 0)) (i32.const 310)) (then unreachable))"
+    );
+    let program = program(&mut world, &body);
+    assert_eq!(world.ends(program, b""), ReplyCode::SUCCESS_MANUAL);
+}
+
+#[test]
+fn only_signals_know_of_signals() {
+    assert_eq!(error("(call $signal_code (i32.const 0))"), 106);
+    assert_eq!(error("(call $signal_from (i32.const 0))"), 106);
+}
+
+#[test]
+fn no_wait_after_a_reply() {
+    let replied = "(call $reply (i32.const 0) (i32.const 4) (i32.const -1) (i32.const 200))";
+    assert_eq!(
+        ends(&format!("{replied} (call $wait)")),
+        ReplyCode::BACKEND_ERROR
+    );
+}
+
+#[test]
+fn pointers_outside_the_memory_fail_the_run_and_nothing_else() {
+    // The memory ends at 131072.
+    for call in [
+        "(call $random (i32.const 131060) (i32.const 0))",
+        "(call $random (i32.const -1) (i32.const 0))",
+        "(call $reserve (i64.const 5) (i32.const 1) (i32.const 131040))",
+        "(call $unreserve (i32.const -32) (i32.const 0))",
+        "(call $system_reserve (i64.const 5) (i32.const 131070))",
+        "(call $deposit (i32.const 131071) (i64.const 5) (i32.const 0))",
+        "(call $signal_code (i32.const -4))",
+        "(call $signal_from (i32.const 131050))",
+        "(call $send_wgas (i32.const 131040) (i32.const 0) (i32.const 0) (i64.const 5) (i32.const 0) (i32.const 0))",
+        "(call $reservation_send (i32.const -40) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))",
+        "(call $reservation_send (i32.const 131000) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))",
+        "(call $reservation_reply (i32.const 131030) (i32.const 0) (i32.const 0) (i32.const 0))",
+        "(call $reservation_reply_commit (i32.const -1) (i32.const 0))",
+        "(call $reply_commit_wgas (i64.const 5) (i32.const 131060) (i32.const 0))",
+    ] {
+        let mut world = World::new();
+        let program = program(&mut world, call);
+        let before = world.unexplained(program);
+        assert_eq!(world.ends(program, b""), ReplyCode::BACKEND_ERROR, "{call}");
+        assert_eq!(world.unexplained(program), before, "{call}");
+        assert!(world.reservations(program).is_empty() && world.waitlist(program).is_empty());
+    }
 }

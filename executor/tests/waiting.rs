@@ -6,8 +6,8 @@ mod common;
 
 use common::{ALICE, BOB, RICH, World, actor, command, wat};
 use gear_exe_executor::state::Program;
-use gear_exe_primitives::message::ReplyCode;
-use gear_exe_programs::{PING, TROUBLE};
+use gear_exe_primitives::{ActorId, MessageId, message::ReplyCode};
+use gear_exe_programs::{PING, STEWARD, TROUBLE};
 
 #[test]
 fn a_wait_ends_with_its_time() {
@@ -255,4 +255,140 @@ fn a_flood_to_ethereum_does_not_hold_up_others() {
     floods
         .iter()
         .for_each(|id| assert!(world.reply_to(*id).reply_details.is_some()));
+}
+
+/// Sends a message that waits, and says which.
+fn waiting(world: &mut World, program: ActorId, payload: &[u8]) -> MessageId {
+    let id = world.send(program, ALICE, payload, 3);
+    world.run();
+    assert!(!world.has_receipt(id));
+    id
+}
+
+fn wake_later(world: &mut World, program: ActorId, id: MessageId, blocks: u32) {
+    let payload = command("WAKE", &[&blocks.to_le_bytes(), id.as_ref()]);
+    assert!(world.ends(program, &payload).is_success());
+}
+
+#[test]
+fn who_waits_without_end_is_removed() {
+    let mut world = World::new();
+    world.parameters.max_wait = 4;
+    let steward = world.program(STEWARD, b"");
+    let id = waiting(&mut world, steward, b"WAIT");
+    let burned = world.gas_burned(steward);
+    world.pass(3);
+    assert!(!world.has_receipt(id));
+    world.pass(1);
+    let reply = world.reply_to(id);
+    let code = reply.reply_details.unwrap().code;
+    assert_eq!(code, ReplyCode::REMOVED_FROM_WAITLIST);
+    // Its value was taken in by its run, which is all that it pays for.
+    assert_eq!((reply.value, world.state(steward).balance), (0, 3));
+    assert_eq!(world.gas_burned(steward), burned);
+    assert!(world.waitlist(steward).is_empty());
+
+    let id = waiting(&mut world, steward, b"WAIT");
+    wake_later(&mut world, steward, id, 0);
+    assert_eq!(world.reply_to(id).payload, b"WOKEN");
+    world.pass(5);
+    world.reply_to(id);
+    assert_eq!(world.unexplained(steward), 0);
+}
+
+#[test]
+fn an_init_that_is_removed_has_failed() {
+    let mut world = World::new();
+    world.parameters.max_wait = 2;
+    let text = r#"(import "env" "memory" (memory 1)) (import "env" "gr_wait" (func $wait))
+        (func (export "init") (call $wait))"#;
+    let program = world.create(&wat(text));
+    world.top_up(program, RICH);
+    let init = world.send(program, ALICE, b"", 0);
+    world.run();
+    assert!(!world.has_receipt(init));
+    world.pass(2);
+    assert_eq!(world.code(init), ReplyCode::REMOVED_FROM_WAITLIST);
+    assert!(matches!(
+        world.state(program).program,
+        Program::Terminated(_)
+    ));
+}
+
+#[test]
+fn a_wake_may_come_later() {
+    let mut world = World::new();
+    let steward = world.program(STEWARD, b"");
+    let id = waiting(&mut world, steward, b"WAIT");
+    wake_later(&mut world, steward, id, 3);
+    world.pass(2);
+    assert!(!world.has_receipt(id));
+    // The first of several counts.
+    wake_later(&mut world, steward, id, 90);
+    assert_eq!(world.reply_to(id).payload, b"WOKEN");
+    world.pass(100);
+    world.reply_to(id);
+}
+
+#[test]
+fn a_later_wake_is_void_when_the_wait_is_over() {
+    let mut world = World::new();
+    let trouble = world.program(TROUBLE, b"");
+    let steward = world.program(STEWARD, b"");
+    // Its own time comes first.
+    let id = waiting(&mut world, steward, &command("NAP", &[&2u32.to_le_bytes()]));
+    wake_later(&mut world, steward, id, 5);
+    world.pass(1);
+    assert_eq!(world.reply_to(id).payload, b"UP");
+    world.pass(6);
+    world.reply_to(id);
+    // Nobody else's message is woken, nor one that has never waited.
+    let other = waiting(&mut world, trouble, b"WAIT");
+    wake_later(&mut world, steward, other, 1);
+    world.pass(2);
+    assert!(!world.has_receipt(other));
+    // Woken before: the next wait of the same message is another one.
+    let text = r#"(import "env" "memory" (memory 1))
+        (import "env" "gr_wait_for" (func $wait_for (param i32)))
+        (import "env" "gr_wake" (func $wake (param i32 i32 i32)))
+        (import "env" "gr_message_id" (func $id (param i32)))
+        (import "env" "gr_size" (func $size (param i32)))
+        (func (export "init"))
+        (func (export "handle")
+          (call $size (i32.const 0))
+          (if (i32.eqz (i32.load (i32.const 0)))
+            (then
+              ;; three times
+              (i32.store (i32.const 4) (i32.add (i32.load (i32.const 4)) (i32.const 1)))
+              (if (i32.lt_u (i32.load (i32.const 4)) (i32.const 4))
+                (then (call $id (i32.const 100)) (call $wait_for (i32.const 10)))))
+            (else
+              (call $wake (i32.const 100) (i32.sub (i32.load (i32.const 0)) (i32.const 1)) (i32.const 200)))))"#;
+    let waiter = world.program(&wat(text), b"");
+    let id = waiting(&mut world, waiter, b"");
+    // After one block, and before that at once: the second wait lasts its ten blocks.
+    world.ask(waiter, b"12");
+    world.ask(waiter, b"1");
+    let began = world.waitlist(waiter)[&id].expiry;
+    assert_eq!(began, world.height as u32 + 10);
+    world.pass(9);
+    assert!(world.waitlist(waiter)[&id].expiry == began);
+    world.pass(1);
+    assert_eq!(
+        world.waitlist(waiter)[&id].expiry,
+        began + 10,
+        "its third wait"
+    );
+}
+
+#[test]
+fn a_message_may_set_its_own_alarm() {
+    let mut world = World::new();
+    let steward = world.program(STEWARD, b"");
+    let id = waiting(&mut world, steward, &command("NAP", &[&3u32.to_le_bytes()]));
+    assert_eq!(world.waitlist(steward)[&id].expiry, world.height as u32 + 3);
+    world.pass(2);
+    assert!(!world.has_receipt(id));
+    world.pass(1);
+    assert_eq!(world.reply_to(id).payload, b"UP");
 }

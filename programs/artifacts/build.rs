@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! Compiles the workspace one folder up to WASM, and finishes each module so that the network accepts it.
+//! Compiles the workspace one folder up to WASM, and the one in `vara` there, which has other features; finishes each
+//! module so that the network accepts it.
 
 use std::{
     env, fs,
@@ -14,6 +15,8 @@ const TARGET: &str = "wasm32v1-none";
 
 /// Folder of each program; its package is called `gear-exe-<folder>`.
 const PROGRAMS: &[&str] = &["counter", "fan-out", "kernels", "ping", "trouble", "vft"];
+/// The same of those that are built as for Vara.
+const VARA: &[&str] = &["envoy", "steward"];
 
 fn main() {
     let manifest_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
@@ -25,12 +28,15 @@ fn main() {
     for own in ["build.rs", "finish.rs"] {
         rerun_if_changed(&manifest_dir.join(own));
     }
-    for shared in ["Cargo.toml", "Cargo.lock"] {
-        rerun_if_changed(&workspace.join(shared));
-    }
-    for program in PROGRAMS {
-        rerun_if_changed(&workspace.join(program).join("Cargo.toml"));
-        rerun_if_changed(&workspace.join(program).join("src"));
+    let vara = workspace.join("vara");
+    for (workspace, programs) in [(workspace, PROGRAMS), (&vara, VARA)] {
+        for shared in ["Cargo.toml", "Cargo.lock"] {
+            rerun_if_changed(&workspace.join(shared));
+        }
+        for program in programs {
+            rerun_if_changed(&workspace.join(program).join("Cargo.toml"));
+            rerun_if_changed(&workspace.join(program).join("src"));
+        }
     }
 
     // A target folder of its own: the outer cargo holds the lock of the other one while this script runs. It is
@@ -41,8 +47,9 @@ fn main() {
         .unwrap_or(&out_dir)
         .join("programs");
     compile(workspace, &target_dir);
+    compile(&vara, &target_dir);
 
-    for program in PROGRAMS {
+    for program in PROGRAMS.iter().chain(VARA) {
         let file = format!("gear_exe_{}.wasm", program.replace('-', "_"));
         let path = target_dir.join(TARGET).join("release").join(file);
         let raw = fs::read(&path).unwrap_or_else(|e| panic!("cannot read {}: {e}", path.display()));

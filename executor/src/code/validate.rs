@@ -43,44 +43,72 @@ const ENTRIES: [&str; 6] = [
     "metahash",
 ];
 
-/// Name and number of `i32` parameters of every system call; those of [`RETURNING`] return an `i32`.
-pub(crate) const SYSCALLS: &[(&str, usize)] = &[
-    ("alloc", 1),
-    ("free", 1),
-    ("free_range", 2),
-    ("gr_env_vars", 2),
-    ("gr_block_height", 1),
-    ("gr_block_timestamp", 1),
-    ("gr_gas_available", 1),
-    ("gr_message_id", 1),
-    ("gr_program_id", 1),
-    ("gr_source", 1),
-    ("gr_value", 1),
-    ("gr_value_available", 1),
-    ("gr_size", 1),
-    ("gr_read", 4),
-    ("gr_reply_to", 1),
-    ("gr_reply_code", 1),
-    ("gr_send", 5),
-    ("gr_send_input", 5),
-    ("gr_send_init", 1),
-    ("gr_send_push", 4),
-    ("gr_send_push_input", 4),
-    ("gr_send_commit", 4),
-    ("gr_reply", 4),
-    ("gr_reply_input", 4),
-    ("gr_reply_push", 3),
-    ("gr_reply_push_input", 3),
-    ("gr_reply_commit", 2),
-    ("gr_wait_for", 1),
-    ("gr_wait_up_to", 1),
-    ("gr_wake", 3),
-    ("gr_exit", 1),
-    ("gr_leave", 0),
-    ("gr_panic", 2),
-    ("gr_oom_panic", 0),
-    ("gr_debug", 2),
+/// Name and parameters of every system call, `i` for `i32`, `I` for `i64`; those of [`RETURNING`] return an `i32`.
+const SYSCALLS: &[(&str, &str)] = &[
+    ("alloc", "i"),
+    ("free", "i"),
+    ("free_range", "ii"),
+    ("gr_env_vars", "ii"),
+    ("gr_block_height", "i"),
+    ("gr_block_timestamp", "i"),
+    ("gr_gas_available", "i"),
+    ("gr_message_id", "i"),
+    ("gr_program_id", "i"),
+    ("gr_source", "i"),
+    ("gr_value", "i"),
+    ("gr_value_available", "i"),
+    ("gr_size", "i"),
+    ("gr_read", "iiii"),
+    ("gr_reply_to", "i"),
+    ("gr_reply_code", "i"),
+    ("gr_send", "iiiii"),
+    ("gr_send_input", "iiiii"),
+    ("gr_send_init", "i"),
+    ("gr_send_push", "iiii"),
+    ("gr_send_push_input", "iiii"),
+    ("gr_send_commit", "iiii"),
+    ("gr_reply", "iiii"),
+    ("gr_reply_input", "iiii"),
+    ("gr_reply_push", "iii"),
+    ("gr_reply_push_input", "iii"),
+    ("gr_reply_commit", "ii"),
+    ("gr_wait_for", "i"),
+    ("gr_wait_up_to", "i"),
+    ("gr_wake", "iii"),
+    ("gr_exit", "i"),
+    ("gr_leave", ""),
+    ("gr_panic", "ii"),
+    ("gr_oom_panic", ""),
+    ("gr_debug", "ii"),
+    ("gr_wait", ""),
+    ("gr_send_wgas", "iiiIii"),
+    ("gr_send_input_wgas", "iiiIii"),
+    ("gr_send_commit_wgas", "iiIii"),
+    ("gr_reply_wgas", "iiIii"),
+    ("gr_reply_input_wgas", "iiIii"),
+    ("gr_reply_commit_wgas", "Iii"),
+    ("gr_reply_deposit", "iIi"),
+    ("gr_random", "ii"),
+    ("gr_reserve_gas", "Iii"),
+    ("gr_unreserve_gas", "ii"),
+    ("gr_system_reserve_gas", "Ii"),
+    ("gr_reservation_send", "iiiii"),
+    ("gr_reservation_send_commit", "iiii"),
+    ("gr_reservation_reply", "iiii"),
+    ("gr_reservation_reply_commit", "ii"),
+    ("gr_signal_code", "i"),
+    ("gr_signal_from", "i"),
 ];
+
+/// Whether a parameter is what [`SYSCALLS`] says.
+fn is_type((param, letter): (&ValType, char)) -> bool {
+    *param
+        == match letter {
+            'I' => ValType::I64,
+            _ => ValType::I32,
+        }
+}
+
 const RETURNING: [&str; 3] = ["alloc", "free", "free_range"];
 
 /// What programs may use of WebAssembly.
@@ -356,7 +384,7 @@ impl<'a> Checks<'a> {
             TypeRef::Func(index) => {
                 self.imported_functions += 1;
                 self.functions.push(index);
-                let Some((_, count)) = SYSCALLS.iter().find(|(known, _)| *known == name) else {
+                let Some((_, params)) = SYSCALLS.iter().find(|(known, _)| *known == name) else {
                     return Err(CodeError::UnknownImport(name.into()));
                 };
                 let results: &[ValType] = if RETURNING.contains(&name) {
@@ -365,8 +393,8 @@ impl<'a> Checks<'a> {
                     &[]
                 };
                 let fits = self.types.get(index as usize).is_some_and(|ty| {
-                    ty.params().len() == *count
-                        && ty.params().iter().all(|param| *param == ValType::I32)
+                    ty.params().len() == params.len()
+                        && ty.params().iter().zip(params.chars()).all(is_type)
                         && ty.results() == results
                 });
                 if !fits {

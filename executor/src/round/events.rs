@@ -5,7 +5,7 @@ use crate::{
     RoundError,
     gas::Outward,
     state::{
-        Answer, Dispatch, DispatchKind, MessageDetails, MessageType,
+        Answer, Dispatch, DispatchKind, GasTerms, MailboxMessage, MessageDetails, MessageType,
         account::{Account, Life, put_payload},
         root::{Held, Outgoing, Task},
     },
@@ -29,6 +29,7 @@ pub(crate) struct Incoming {
     pub(crate) value: u128,
     pub(crate) answer: Answer,
     pub(crate) message_type: MessageType,
+    pub(crate) gas: GasTerms,
 }
 
 /// Longest way from heir to heir of programs that have exited.
@@ -91,6 +92,7 @@ impl Round<'_> {
                         Answer::Event
                     },
                     message_type: MessageType::Canonical,
+                    gas: GasTerms::default(),
                 };
                 self.enqueue(actor, kind, incoming)
             }
@@ -100,12 +102,13 @@ impl Round<'_> {
                 payload,
                 value,
             } => {
-                if self.claim(actor, source.into(), replied_to)? {
+                if let Some(message) = self.claim(actor, source.into(), replied_to)? {
                     let details = ReplyDetails {
                         to: replied_to,
                         code: ReplyCode::SUCCESS_MANUAL,
                     };
-                    return self.enqueue_reply(actor, source.into(), details, payload, value);
+                    let said = (payload, value, message.reply_gas);
+                    return self.enqueue_reply(actor, source.into(), details, said);
                 }
                 tracing::debug!(program = %actor, message = %replied_to, "a reply to nothing is ignored");
                 if value > 0 {
@@ -115,8 +118,9 @@ impl Round<'_> {
                 Ok(())
             }
             MirrorEvent::ValueClaimingRequested { claimed_id, source } => {
-                if self.claim(actor, source.into(), claimed_id)? {
-                    return self.auto_reply(actor, source.into(), claimed_id);
+                if let Some(message) = self.claim(actor, source.into(), claimed_id)? {
+                    let gas = message.reply_gas;
+                    return self.auto_reply(actor, source.into(), claimed_id, gas);
                 }
                 tracing::debug!(program = %actor, message = %claimed_id, "a claim of nothing is ignored");
                 Ok(())
@@ -162,6 +166,7 @@ impl Round<'_> {
                 Answer::Event
             },
             message_type: MessageType::Injected,
+            gas: GasTerms::default(),
         };
         self.enqueue(native.destination, DispatchKind::Handle, incoming)
     }
@@ -179,6 +184,7 @@ impl Round<'_> {
             value,
             answer,
             message_type,
+            gas,
         } = incoming;
         tracing::debug!(message = %id, program = %actor, %source, ?kind, value, bytes = payload.len(), "message queued");
         let payload = put_payload(self.scope.content, payload);
@@ -193,19 +199,22 @@ impl Round<'_> {
                 context: None,
                 message_type,
                 answer,
+                gas,
+                draw: None,
             });
         }
         Ok(())
     }
 
+    /// A reply: its payload, value, and the gas that it may burn.
     pub(super) fn enqueue_reply(
         &mut self,
         actor: ActorId,
         source: ActorId,
         details: ReplyDetails,
-        payload: Vec<u8>,
-        value: u128,
+        said: (Vec<u8>, u128, Option<u64>),
     ) -> Result<(), RoundError> {
+        let (payload, value, gas_limit) = said;
         let id = MessageId::reply(details.to);
         tracing::debug!(message = %id, to = %details.to, program = %actor, code = ?details.code, value, "reply queued");
         let payload = put_payload(self.scope.content, payload);
@@ -220,6 +229,11 @@ impl Round<'_> {
                 context: None,
                 message_type: MessageType::Canonical,
                 answer: Answer::default(),
+                gas: GasTerms {
+                    limit: gas_limit,
+                    reply: None,
+                },
+                draw: None,
             });
         }
         Ok(())
@@ -231,12 +245,13 @@ impl Round<'_> {
         actor: ActorId,
         from: ActorId,
         to: MessageId,
+        gas_limit: Option<u64>,
     ) -> Result<(), RoundError> {
         let details = ReplyDetails {
             to,
             code: ReplyCode::SUCCESS_AUTO,
         };
-        self.enqueue_reply(actor, from, details, Vec::new(), 0)
+        self.enqueue_reply(actor, from, details, (Vec::new(), 0, gas_limit))
     }
 
     /// Pays a user out of the program's custody.
@@ -255,22 +270,22 @@ impl Round<'_> {
         self.outgoing(actor, Outgoing::Claim(claim));
     }
 
-    /// Takes a message out of a mailbox and pays its value to the user. False if it is not there.
+    /// Takes a message out of a mailbox and pays its value to the user. Nothing if it is not there.
     pub(super) fn claim(
         &mut self,
         actor: ActorId,
         user: ActorId,
         id: MessageId,
-    ) -> Result<bool, RoundError> {
+    ) -> Result<Option<MailboxMessage>, RoundError> {
         let Some(work) = self.work(actor)? else {
-            return Ok(false);
+            return Ok(None);
         };
         let mailbox = &mut work.account.mailbox;
         let Entry::Occupied(mut own) = mailbox.entry(user) else {
-            return Ok(false);
+            return Ok(None);
         };
         let Some(message) = own.get_mut().remove(&id) else {
-            return Ok(false);
+            return Ok(None);
         };
         if own.get().is_empty() {
             own.remove();
@@ -279,7 +294,7 @@ impl Round<'_> {
             self.pay_back(actor, id, user.to_address_lossy(), message.value.value);
         }
         self.unschedule(message.expiry, Task::Mailbox(actor, user, id));
-        Ok(true)
+        Ok(Some(message.value))
     }
 
     /// Makes value in a program's custody its own, or its heir's if it has exited.

@@ -1,5 +1,5 @@
 //! The outcome of a round: states stored, the new root, transitions and receipts. Here each program pays for its part of
-//! the batch.
+//! the batch: from its executable balance, and if that is too little, from what it has set aside of it.
 
 use super::{Round, Work};
 use crate::{ProgramCost, RoundError, gas::Outward, state::ProgramRecord};
@@ -45,7 +45,7 @@ impl Round<'_> {
     pub(super) fn finish(mut self, work_left: bool) -> Result<RoundOutcome, RoundError> {
         self.commit_memory()?;
         let (mut records, mut transitions) = (BTreeMap::new(), Vec::new());
-        for (actor, work) in self.programs {
+        for (actor, mut work) in self.programs {
             let waits = !work.account.queue.is_empty();
             if waits && work.starved {
                 self.ledger.starved.insert(actor);
@@ -65,7 +65,13 @@ impl Round<'_> {
             // Who cannot pay for it all pays what there is: what is due to Ethereum must not wait for a top-up, and a
             // program without balance does nothing of its own.
             let price = settlement(&change).price(self.scope.parameters);
-            state.executable_balance = state.executable_balance.saturating_sub(price);
+            match state.executable_balance.checked_sub(price) {
+                Some(rest) => state.executable_balance = rest,
+                None => {
+                    work.account.pay_with_all(price);
+                    state = work.account.store(self.scope.content);
+                }
+            }
             let record = ProgramRecord {
                 code_id: work.account.code_id,
                 state_hash: self.scope.content.put(&state),

@@ -23,6 +23,7 @@ impl Round<'_> {
         }
         self.ledger.inbox = waiting;
         for block in &input.ethereum {
+            self.keep_seed(&block.header);
             for event in &block.events {
                 self.take_in_or_keep(Intake::Event(event.clone()))?;
             }

@@ -9,12 +9,14 @@
 //! A program's ETH is in two places: what it owns in its Mirror, what is on its way in the Router's custody for it. A
 //! [`Work`] keeps the account of both; what moves between them becomes the program's transition.
 
+mod aside;
 mod budget;
 pub(crate) mod events;
 mod finish;
 mod intake;
 mod memory;
 mod queue;
+mod random;
 mod route;
 mod tasks;
 mod waves;

@@ -4,16 +4,19 @@
 //! is poor, nothing of it is kept or charged and it stays first in the queue: the program is starved, and the message is
 //! tried again once there is noticeably more. Whatever else a run burns is charged, also if it fails. What an exited,
 //! terminated or uninitialised program is sent is refused at no charge.
+//!
+//! Where the sender has set what a message may burn, that is the most for all its runs together; running out of it is a
+//! failure and no poverty.
 
 use super::{Directory, Scope, Work};
 use crate::{
     RoundError,
     code::Code,
     gas,
-    run::{Ended, RunInput, RunOutput, Sent},
+    run::{Ended, Replied, RunInput, RunOutput, Sent},
     state::{
         Answer, ContextStore, Dispatch, DispatchKind, Expiring, MessageDetails, MessageType,
-        PayloadLookup,
+        PayloadLookup, Wait,
         account::{Life, get_payload},
         root::Task,
     },
@@ -26,7 +29,7 @@ use gear_exe_primitives::{
 };
 use primitive_types::H256;
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
@@ -41,6 +44,8 @@ pub(super) enum Effect {
         code: ReplyCode,
         payload: Vec<u8>,
         value: u128,
+        /// The most that its handling may burn.
+        gas_limit: Option<u64>,
         answer: Answer,
         native: bool,
     },
@@ -110,12 +115,12 @@ pub(super) fn run_queue(
     Ok(queue.result)
 }
 
-struct Queue<'a> {
-    scope: Scope<'a>,
+pub(super) struct Queue<'a> {
+    pub(super) scope: Scope<'a>,
     directory: &'a Arc<Directory>,
-    actor: ActorId,
-    code: &'a Arc<Code>,
-    result: QueueResult,
+    pub(super) actor: ActorId,
+    pub(super) code: &'a Arc<Code>,
+    pub(super) result: QueueResult,
     /// The last payload that was hashed for a receipt: many programs say the same again and again.
     hashed: (Vec<u8>, H256),
 }
@@ -123,16 +128,14 @@ struct Queue<'a> {
 impl Queue<'_> {
     /// Runs or refuses a message. Gives it back if the program cannot pay for it.
     fn message(&mut self, mut dispatch: Dispatch) -> Result<Option<Dispatch>, RoundError> {
-        if let Some((code, payload)) = refusal(&self.result.work.account.life, dispatch.kind) {
+        if let Some((code, payload)) = refusal(&self.result.work.account.life, &dispatch) {
             self.result.spent = self.result.spent.saturating_add(gas::DISPATCH);
-            let gas_burned = dispatch
-                .context
-                .as_ref()
-                .map_or(0, |context| context.gas_burned);
-            self.failed(dispatch, code, payload, gas_burned)?;
+            let gas_burned = dispatch.gas_burned();
+            self.failed(dispatch, code, payload, gas_burned, 0)?;
             return Ok(None);
         }
         let whole = self.scope.parameters.message_gas_limit.max(gas::DISPATCH);
+        let whole = whole.min(dispatch.gas_left());
         let limit = whole.min(self.affordable());
         let least = self
             .result
@@ -145,8 +148,11 @@ impl Queue<'_> {
             return Ok(Some(dispatch));
         }
         let old = dispatch.context.take();
-        let output = self.run(&mut dispatch, old.clone(), limit)?;
-        self.result.spent = self.result.spent.saturating_add(output.gas_burned);
+        let mut output = self.run(&mut dispatch, old.clone(), limit, whole - limit)?;
+        self.result.work.account.reservations = std::mem::take(&mut output.reservations);
+        // One that may burn nothing is work as well.
+        let spent = output.gas_burned.max(gas::DISPATCH);
+        self.result.spent = self.result.spent.saturating_add(spent);
         if self.scope.query.is_none() {
             let stats = self.scope.stats;
             stats.messages.fetch_add(1, Relaxed);
@@ -161,11 +167,15 @@ impl Queue<'_> {
         }
         self.result.work.account.required_gas = None;
         self.charge(output.gas_burned);
+        if matches!(output.ended, Ended::Draw) {
+            self.await_seed(dispatch, old, output.gas_burned);
+            return Ok(None);
+        }
         self.apply(dispatch, old, output)?;
         Ok(None)
     }
 
-    fn price(&self, gas: u64) -> u128 {
+    pub(super) fn price(&self, gas: u64) -> u128 {
         u128::from(gas).saturating_mul(self.scope.parameters.value_per_gas)
     }
 
@@ -201,6 +211,7 @@ impl Queue<'_> {
         dispatch: &mut Dispatch,
         context: Option<ContextStore>,
         limit: u64,
+        lacking: u64,
     ) -> Result<RunOutput, RoundError> {
         let work = &mut self.result.work;
         let entry = match dispatch.kind {
@@ -223,21 +234,23 @@ impl Queue<'_> {
             .checked_add(arriving)
             .ok_or(RoundError::Overflow)?;
         tracing::debug!(message = %dispatch.id, program = %self.actor, entry = entry.name(), limit, "message runs");
+        let reservations = std::mem::take(&mut work.account.reservations);
+        if limit < gas::DISPATCH {
+            let ended = Ended::Failed(ReplyCode::RAN_OUT_OF_GAS, Vec::new());
+            return Ok(RunOutput::nothing(ended, limit, Vec::new(), reservations));
+        }
         if !self.code.facts.entries.contains(entry.name()) {
             return Ok(RunOutput {
-                ended: Ended::Done,
-                gas_burned: gas::DISPATCH,
-                payload: Vec::new(),
-                sent: Vec::new(),
-                reply: None,
-                woken: BTreeSet::new(),
                 balance,
                 context: context.unwrap_or_default(),
+                ..RunOutput::nothing(Ended::Done, gas::DISPATCH, Vec::new(), reservations)
             });
         }
-        let reply = dispatch
-            .details
-            .map(|MessageDetails::Reply(details)| details);
+        let (reply, signal) = match dispatch.details {
+            None => (None, None),
+            Some(MessageDetails::Reply(details)) => (Some(details), None),
+            Some(MessageDetails::Signal { from, code }) => (None, Some((from, code))),
+        };
         let payload = match &mut dispatch.payload {
             // Given back afterwards.
             PayloadLookup::Direct(bytes) => std::mem::take(bytes),
@@ -250,10 +263,14 @@ impl Queue<'_> {
             payload,
             value: dispatch.value,
             reply,
+            signal,
+            seed: dispatch.draw.and_then(|draw| draw.seed),
+            reservations,
             balance,
             height: self.scope.height(),
             timestamp: self.scope.anchor.timestamp,
             gas_limit: limit,
+            lacking,
             context: context.unwrap_or_default(),
         };
         let waking = Waking {
@@ -279,12 +296,16 @@ impl Queue<'_> {
         old: Option<ContextStore>,
         output: RunOutput,
     ) -> Result<(), RoundError> {
-        let before = old.as_ref().map_or(0, |context| context.gas_burned);
-        let gas_burned = before.saturating_add(output.gas_burned);
+        let kept = old.as_ref().map_or(0, |context| context.gas_burned);
+        let undone = dispatch.draw.map_or(0, |draw| draw.gas_burned);
+        let gas_burned = kept
+            .saturating_add(undone)
+            .saturating_add(output.gas_burned);
         let ended = match output.ended {
             Ended::Failed(code, payload) => {
                 dispatch.context = old;
-                return self.failed(dispatch, code, payload, gas_burned);
+                let aside = output.set_aside.signal_gas;
+                return self.failed(dispatch, code, payload, gas_burned, aside);
             }
             ended => ended,
         };
@@ -302,13 +323,27 @@ impl Queue<'_> {
         self.result
             .effects
             .extend(output.sent.into_iter().map(Effect::Send));
+        self.apply_reservations(&output.set_aside);
+        let own_wake = output.woken.get(&dispatch.id).copied();
         self.wake(output.woken);
-        if let Ended::Wait(blocks) = ended {
+        if let Ended::Wait(mut blocks, mut wait) = ended {
+            if let Some(delay @ 1..) = own_wake
+                && delay <= blocks
+            {
+                (blocks, wait) = (delay, Wait::Timed);
+            }
             let mut context = output.context;
             context.gas_burned = gas_burned;
-            self.wait(dispatch, context, blocks);
+            context.wait = wait;
+            if let Some(draw) = &mut dispatch.draw {
+                draw.gas_burned = 0;
+            }
+            self.keep_for_signal(&mut context, &output.set_aside);
+            dispatch.context = Some(context);
+            self.wait(dispatch, blocks);
             return Ok(());
         }
+        self.take_back_for_signal(old.as_ref());
         self.reply(&dispatch, output.reply, gas_burned)?;
         if let Ended::Exit(heir) = ended {
             self.exit(heir);
@@ -316,11 +351,34 @@ impl Queue<'_> {
         Ok(())
     }
 
-    fn wake(&mut self, woken: BTreeSet<MessageId>) {
-        for id in woken {
-            if let Some(waiting) = self.result.work.account.waitlist.remove(&id) {
+    fn wake(&mut self, woken: BTreeMap<MessageId, u32>) {
+        for (id, delay) in woken {
+            let waitlist = &mut self.result.work.account.waitlist;
+            let task = Task::Wake(self.actor, id);
+            let Some(waiting) = waitlist.get_mut(&id) else {
+                continue;
+            };
+            // It runs again anyway, from a point before whatever it is woken for.
+            if waiting.value.awaits_seed() {
+                continue;
+            }
+            if delay > 0 {
+                let due = self.scope.height().saturating_add(delay);
+                if due > waiting.expiry {
+                    continue;
+                }
+                tracing::debug!(message = %id, program = %self.actor, until = due, "message is woken later");
+                if let Some(context) = &mut waiting.value.context {
+                    context.wait = Wait::Timed;
+                }
+                let before = std::mem::replace(&mut waiting.expiry, due);
+                let effects = &mut self.result.effects;
+                effects.push(Effect::Unschedule(before, task));
+                effects.push(Effect::Schedule(due, task));
+                continue;
+            }
+            if let Some(waiting) = waitlist.remove(&id) {
                 tracing::debug!(message = %id, program = %self.actor, "message woken");
-                let task = Task::Wake(self.actor, id);
                 self.result
                     .effects
                     .push(Effect::Unschedule(waiting.expiry, task));
@@ -329,11 +387,10 @@ impl Queue<'_> {
         }
     }
 
-    fn wait(&mut self, mut dispatch: Dispatch, context: ContextStore, blocks: u32) {
+    pub(super) fn wait(&mut self, dispatch: Dispatch, blocks: u32) {
         let id = dispatch.id;
         let expiry = self.scope.height().saturating_add(blocks);
-        tracing::debug!(message = %id, program = %self.actor, until = expiry, gas = context.gas_burned, "message waits");
-        dispatch.context = Some(context);
+        tracing::debug!(message = %id, program = %self.actor, until = expiry, gas = dispatch.gas_burned(), "message waits");
         let waiting = Expiring {
             value: dispatch,
             expiry,
@@ -344,19 +401,28 @@ impl Queue<'_> {
             .push(Effect::Schedule(expiry, Task::Wake(self.actor, id)));
     }
 
-    /// The reply of a message that succeeded: the program's own, or the automatic one. Nothing replies to a reply.
+    /// The reply of a message that succeeded: the program's own, or the automatic one. Nothing replies to a reply or a
+    /// signal.
     fn reply(
         &mut self,
         dispatch: &Dispatch,
-        reply: Option<(Vec<u8>, u128)>,
+        reply: Option<Replied>,
         gas_burned: u64,
     ) -> Result<(), RoundError> {
+        if dispatch.kind == DispatchKind::Signal {
+            tracing::debug!(signal = %dispatch.id, program = %self.actor, gas = gas_burned, "signal handled");
+            return Ok(());
+        }
         let code = if reply.is_some() {
             ReplyCode::SUCCESS_MANUAL
         } else {
             ReplyCode::SUCCESS_AUTO
         };
-        let (payload, value) = reply.unwrap_or_default();
+        let Replied {
+            payload,
+            value,
+            gas_limit,
+        } = reply.unwrap_or_default();
         self.receipt(dispatch.id, code, &payload, value, gas_burned);
         if dispatch.kind != DispatchKind::Reply {
             self.result.work.move_to_custody(value)?;
@@ -366,6 +432,7 @@ impl Queue<'_> {
                 code,
                 payload,
                 value,
+                gas_limit: dispatch.gas.reply.or(gas_limit),
                 answer: dispatch.answer,
                 native: dispatch.message_type == MessageType::Injected,
             });
@@ -380,6 +447,8 @@ impl Queue<'_> {
         work.change.inheritor = Some(heir);
         let value = std::mem::take(&mut work.account.balance);
         self.result.effects.push(Effect::Inherit { heir, value });
+        self.release_all();
+        let work = &mut self.result.work;
         // Nothing wakes what waits any more; it is refused from the queue.
         for (id, waiting) in std::mem::take(&mut work.account.waitlist) {
             let task = Task::Wake(self.actor, id);
@@ -390,19 +459,30 @@ impl Queue<'_> {
         }
     }
 
-    /// A message that failed or was refused: its value goes back with the error.
+    /// A message that failed or was refused: its value goes back with the error. Its last run had set aside gas for a
+    /// signal: `aside`.
     fn failed(
         &mut self,
         dispatch: Dispatch,
         code: ReplyCode,
         payload: Vec<u8>,
         gas_burned: u64,
+        aside: u64,
     ) -> Result<(), RoundError> {
+        self.take_back_for_signal(dispatch.context.as_ref());
+        if dispatch.kind == DispatchKind::Signal {
+            tracing::debug!(signal = %dispatch.id, program = %self.actor, ?code, gas = gas_burned, "signal failed");
+            return Ok(());
+        }
         let work = &mut self.result.work;
         if dispatch.kind == DispatchKind::Init && matches!(work.account.life, Life::Active { .. }) {
             tracing::info!(program = %self.actor, ?code, "program terminated: its init failed");
             work.account.life = Life::Terminated(dispatch.source);
+            self.release_all();
         }
+        let kept = dispatch.context.as_ref();
+        let aside = aside.saturating_add(kept.map_or(0, |context| context.signal_gas));
+        self.signal(&dispatch, code, aside);
         // What an earlier run of the message took in stays with the program.
         let value = match &dispatch.context {
             None => dispatch.value,
@@ -421,6 +501,7 @@ impl Queue<'_> {
             code,
             payload,
             value,
+            gas_limit: dispatch.gas.reply,
             answer: dispatch.answer,
             native: dispatch.message_type == MessageType::Injected,
         });
@@ -452,8 +533,10 @@ impl Queue<'_> {
 }
 
 /// Why a message is not run, whatever it says.
-fn refusal(life: &Life, kind: DispatchKind) -> Option<(ReplyCode, Vec<u8>)> {
-    match (life, kind) {
+fn refusal(life: &Life, dispatch: &Dispatch) -> Option<(ReplyCode, Vec<u8>)> {
+    let context = dispatch.context.as_ref();
+    let removed = context.is_some_and(|context| context.wait == Wait::Removed);
+    match (life, dispatch.kind) {
         (Life::Exited(heir), _) => Some((ReplyCode::PROGRAM_EXITED, heir.as_ref().to_vec())),
         (Life::Terminated(_), _) => Some((ReplyCode::INITIALIZATION_FAILURE, Vec::new())),
         (
@@ -462,6 +545,7 @@ fn refusal(life: &Life, kind: DispatchKind) -> Option<(ReplyCode, Vec<u8>)> {
             },
             DispatchKind::Handle,
         ) => Some((ReplyCode::UNINITIALIZED, Vec::new())),
+        _ if removed => Some((ReplyCode::REMOVED_FROM_WAITLIST, Vec::new())),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     gas::Outward,
     run::Sent,
     state::{
-        Answer, Dispatch, DispatchKind, Expiring, MailboxMessage, MessageType,
+        Answer, Dispatch, DispatchKind, Expiring, GasTerms, MailboxMessage, MessageType,
         account::put_payload,
         root::{Backlog, Held, Ledger, Outgoing, Task},
     },
@@ -47,6 +47,7 @@ impl Round<'_> {
                 code,
                 payload,
                 value,
+                gas_limit,
                 answer,
                 native,
             } => {
@@ -65,6 +66,7 @@ impl Round<'_> {
                         details,
                         payload,
                         value,
+                        gas_limit,
                     };
                     return self.pass_on(actor, reply);
                 }
@@ -99,6 +101,7 @@ impl Round<'_> {
             payload,
             value,
             delay,
+            gas,
         } = sent;
         if let Some(work) = self.work(actor)? {
             work.move_to_custody(value)?;
@@ -109,7 +112,8 @@ impl Round<'_> {
                 to: id,
                 code: ReplyCode::PROGRAM_NOT_CREATED,
             };
-            return self.enqueue_reply(actor, destination, details, Vec::new(), value);
+            let said = (Vec::new(), value, gas.reply);
+            return self.enqueue_reply(actor, destination, details, said);
         }
         if program {
             let message = Held::Message {
@@ -118,6 +122,7 @@ impl Round<'_> {
                 payload,
                 value,
                 delay,
+                gas,
             };
             return self.pass_on(actor, message);
         }
@@ -129,6 +134,7 @@ impl Round<'_> {
                 payload,
                 value,
                 delay,
+                gas,
             };
             return self.stash(actor, stashed);
         }
@@ -140,7 +146,7 @@ impl Round<'_> {
             reply_details: None,
             call: false,
         };
-        self.outgoing(actor, Outgoing::Mail(destination, message));
+        self.outgoing(actor, Outgoing::Mail(destination, message, gas.reply));
         Ok(())
     }
 
@@ -171,6 +177,7 @@ impl Round<'_> {
                 payload,
                 value,
                 delay,
+                gas,
             } => {
                 self.transfer(actor, destination, value)?;
                 if delay > 0 {
@@ -181,6 +188,7 @@ impl Round<'_> {
                         payload,
                         value,
                         delay,
+                        gas,
                     };
                     return self.stash(destination, stashed);
                 }
@@ -191,6 +199,7 @@ impl Round<'_> {
                     value,
                     answer: Answer::default(),
                     message_type: MessageType::Canonical,
+                    gas,
                 };
                 self.enqueue(destination, DispatchKind::Handle, incoming)
             }
@@ -199,9 +208,10 @@ impl Round<'_> {
                 details,
                 payload,
                 value,
+                gas_limit,
             } => {
                 self.transfer(actor, destination, value)?;
-                self.enqueue_reply(destination, actor, details, payload, value)
+                self.enqueue_reply(destination, actor, details, (payload, value, gas_limit))
             }
             Held::Value { heir, value } => {
                 self.transfer(actor, heir, value)?;
@@ -219,6 +229,7 @@ impl Round<'_> {
             payload,
             value,
             delay,
+            gas,
         } = stashed;
         let expiry = self.scope.height().saturating_add(delay);
         tracing::debug!(message = %id, program = %holder, until = expiry, "message delayed");
@@ -232,6 +243,8 @@ impl Round<'_> {
             context: None,
             message_type: MessageType::Canonical,
             answer: Answer::default(),
+            gas,
+            draw: None,
         };
         if let Some(work) = self.work(holder)? {
             let value = (dispatch, user);
@@ -322,7 +335,7 @@ impl Round<'_> {
             return Ok(true);
         };
         let size = match next {
-            Outgoing::Reply(message) | Outgoing::Mail(_, message) => {
+            Outgoing::Reply(message) | Outgoing::Mail(_, message, _) => {
                 Outward::message(message.payload.len(), message.call)
             }
             Outgoing::Claim(_) => Outward::claim(),
@@ -382,7 +395,9 @@ impl Round<'_> {
                     work.change.value_claims.push(claim);
                 }
             }
-            Outgoing::Mail(user, message) => self.mail(actor, user, message)?,
+            Outgoing::Mail(user, message, reply_gas) => {
+                self.mail(actor, user, message, reply_gas)?;
+            }
         }
         Ok(())
     }
@@ -393,6 +408,7 @@ impl Round<'_> {
         actor: ActorId,
         user: ActorId,
         message: OutgoingMessage,
+        reply_gas: Option<u64>,
     ) -> Result<(), RoundError> {
         let (id, value) = (message.id, message.value);
         tracing::debug!(message = %id, program = %actor, %user, value, "message goes to Ethereum");
@@ -405,12 +421,13 @@ impl Round<'_> {
         };
         work.change.messages.push(message);
         let Some(payload) = payload else {
-            return self.auto_reply(actor, user, id);
+            return self.auto_reply(actor, user, id, reply_gas);
         };
         let message = MailboxMessage {
             payload,
             value,
             message_type: MessageType::Canonical,
+            reply_gas,
         };
         work.account.mailbox.entry(user).or_default().insert(
             id,
@@ -433,6 +450,7 @@ struct Stashed {
     payload: Vec<u8>,
     value: u128,
     delay: u32,
+    gas: GasTerms,
 }
 
 /// Takes the first thing out of a program's backlog.

@@ -1,10 +1,11 @@
-//! What is due at an Ethereum block: waits that end, delayed messages, mailboxes that expire. What a round has no room for
-//! stays in the schedule.
+//! What is due at an Ethereum block: waits that end, delayed messages, mailboxes and reservations that expire. What a round
+//! has no room for stays in the schedule.
 
 use super::Round;
 use crate::{
     RoundError,
     state::{
+        Wait,
         account::get_payload,
         root::{Outgoing, Task},
     },
@@ -32,7 +33,7 @@ impl Round<'_> {
                 break;
             }
             self.unschedule(due, task);
-            self.task(task)?;
+            self.task(due, task)?;
         }
         Ok(())
     }
@@ -44,20 +45,33 @@ impl Round<'_> {
         (*due <= height).then_some((*due, *task))
     }
 
-    fn task(&mut self, task: Task) -> Result<(), RoundError> {
+    fn task(&mut self, due: u32, task: Task) -> Result<(), RoundError> {
         match task {
             Task::Wake(actor, id) => {
+                let seed = self.seed_of(due);
                 if let Some(work) = self.work(actor)?
                     && let Some(waiting) = work.account.waitlist.remove(&id)
                 {
-                    tracing::debug!(message = %id, program = %actor, "message woken: its wait ended");
-                    work.account.queue.push_back(waiting.value);
+                    let mut dispatch = waiting.value;
+                    if dispatch.awaits_seed() {
+                        tracing::debug!(message = %id, program = %actor, block = seed.number, "message has its randomness");
+                        dispatch.draw.get_or_insert_default().seed = Some(seed);
+                    } else if let Some(context) = &mut dispatch.context
+                        && context.wait == Wait::Untimed
+                    {
+                        tracing::debug!(message = %id, program = %actor, "message removed: nothing woke it");
+                        context.wait = Wait::Removed;
+                    } else {
+                        tracing::debug!(message = %id, program = %actor, "message woken: its wait ended");
+                    }
+                    work.account.queue.push_back(dispatch);
                 }
             }
+            Task::Reservation(actor, id) => self.expire(actor, id)?,
             Task::Mailbox(actor, user, id) => {
-                if self.claim(actor, user, id)? {
+                if let Some(message) = self.claim(actor, user, id)? {
                     tracing::debug!(message = %id, program = %actor, %user, "mailbox message expired");
-                    self.auto_reply(actor, user, id)?;
+                    self.auto_reply(actor, user, id, message.reply_gas)?;
                 }
             }
             Task::Unstash(actor, id) => {
@@ -81,7 +95,7 @@ impl Round<'_> {
                             reply_details: None,
                             call: false,
                         };
-                        self.outgoing(actor, Outgoing::Mail(user, message));
+                        self.outgoing(actor, Outgoing::Mail(user, message, dispatch.gas.reply));
                     }
                 }
             }

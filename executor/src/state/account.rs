@@ -31,6 +31,7 @@ pub(crate) struct Account {
     pub(crate) balance: u128,
     pub(crate) executable_balance: u128,
     pub(crate) required_gas: Option<u64>,
+    pub(crate) reservations: Reservations,
 }
 
 impl Account {
@@ -49,6 +50,7 @@ impl Account {
             balance: 0,
             executable_balance: 0,
             required_gas: None,
+            reservations: Reservations::new(),
         }
     }
 
@@ -82,6 +84,7 @@ impl Account {
             balance: state.balance,
             executable_balance: state.executable_balance,
             required_gas: state.required_gas,
+            reservations: content.get_or_default(state.reservations_hash)?,
         })
     }
 
@@ -120,6 +123,11 @@ impl Account {
             balance: self.balance,
             executable_balance: self.executable_balance,
             required_gas: self.required_gas,
+            reservations_hash: put_unless(
+                content,
+                self.reservations.is_empty(),
+                &self.reservations,
+            ),
         }
     }
 }

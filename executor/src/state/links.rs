@@ -2,7 +2,7 @@
 
 use super::{
     DispatchStash, Expiring, Mailbox, MailboxMessage, MemoryPages, MessageQueue, PayloadLookup,
-    Program, ProgramRecord, ProgramState, UserMailbox, Waitlist,
+    Program, ProgramRecord, ProgramState, Reservations, UserMailbox, Waitlist,
 };
 use gear_exe_primitives::ActorId;
 use primitive_types::H256;
@@ -25,8 +25,8 @@ macro_rules! leaf {
 
 pub(crate) use leaf;
 
-// Allocated pages, and sets of programs.
-leaf!(BTreeMap<u32, u32>, BTreeSet<ActorId>);
+// Allocated pages, sets of programs, and gas set aside.
+leaf!(BTreeMap<u32, u32>, BTreeSet<ActorId>, Reservations);
 
 impl Linked for PayloadLookup {
     fn links(&self, to: &mut Vec<H256>) {
@@ -52,6 +52,7 @@ impl Linked for ProgramState {
         to.extend(self.waitlist_hash);
         to.extend(self.stash_hash);
         to.extend(self.mailbox_hash);
+        to.extend(self.reservations_hash);
     }
 }
 

@@ -2,7 +2,7 @@
 //! what waits for room in a round.
 
 use super::{
-    ProgramRecord,
+    GasTerms, ProgramRecord, Seed,
     links::{Linked, leaf},
     store::Content,
 };
@@ -27,13 +27,18 @@ pub(crate) enum Task {
     Unstash(ActorId, MessageId),
     /// A message of a program leaves a user's mailbox.
     Mailbox(ActorId, ActorId, MessageId),
+    /// A program's reservation of gas ends.
+    Reservation(ActorId, H256),
 }
 
 impl Task {
     /// The program that it changes.
     pub(crate) fn program(&self) -> ActorId {
         match self {
-            Self::Wake(actor, _) | Self::Unstash(actor, _) | Self::Mailbox(actor, _, _) => *actor,
+            Self::Wake(actor, _)
+            | Self::Unstash(actor, _)
+            | Self::Mailbox(actor, _, _)
+            | Self::Reservation(actor, _) => *actor,
         }
     }
 }
@@ -43,8 +48,8 @@ impl Task {
 pub(crate) enum Outgoing {
     /// A reply to a user.
     Reply(OutgoingMessage),
-    /// A message to a user, which then lies in its mailbox; or an event.
-    Mail(ActorId, OutgoingMessage),
+    /// A message to a user, which then lies in its mailbox; or an event. With the gas that its reply may burn.
+    Mail(ActorId, OutgoingMessage, Option<u64>),
     /// Value that a user takes back.
     Claim(ValueClaim),
 }
@@ -60,6 +65,7 @@ pub(crate) enum Held {
         payload: Vec<u8>,
         value: u128,
         delay: u32,
+        gas: GasTerms,
     },
     /// A reply.
     Reply {
@@ -67,6 +73,7 @@ pub(crate) enum Held {
         details: ReplyDetails,
         payload: Vec<u8>,
         value: u128,
+        gas_limit: Option<u64>,
     },
     /// Value that an heir gets.
     Value { heir: ActorId, value: u128 },
@@ -91,6 +98,8 @@ pub(crate) enum Intake {
 
 /// What each program still has to send, in order.
 pub(crate) type Backlog<T> = BTreeMap<ActorId, VecDeque<T>>;
+/// RANDAO of the last Ethereum blocks, oldest first.
+pub(crate) type Seeds = VecDeque<Seed>;
 pub(crate) type Schedule = BTreeMap<u32, BTreeSet<Task>>;
 type Chunk = BTreeMap<ActorId, ProgramRecord>;
 
@@ -113,6 +122,8 @@ pub(crate) struct Root {
     held: Option<H256>,
     /// Hash of what came from outside and waits, oldest first.
     inbox: Option<H256>,
+    /// Hash of the last [`Seeds`].
+    seeds: Option<H256>,
 }
 
 impl Linked for Root {
@@ -124,11 +135,18 @@ impl Linked for Root {
         to.extend(self.outgoing);
         to.extend(self.held);
         to.extend(self.inbox);
+        to.extend(self.seeds);
     }
 }
 
 // What waits is stored with its payloads.
-leaf!(Schedule, Backlog<Outgoing>, Backlog<Held>, VecDeque<Intake>);
+leaf!(
+    Schedule,
+    Backlog<Outgoing>,
+    Backlog<Held>,
+    VecDeque<Intake>,
+    Seeds
+);
 
 /// The parts of a root that are not programs, loaded.
 #[derive(Default)]
@@ -140,6 +158,7 @@ pub(crate) struct Ledger {
     pub(crate) outgoing: Backlog<Outgoing>,
     pub(crate) held: Backlog<Held>,
     pub(crate) inbox: VecDeque<Intake>,
+    pub(crate) seeds: Seeds,
 }
 
 impl Root {
@@ -156,6 +175,7 @@ impl Root {
             outgoing: content.get_or_default(self.outgoing)?,
             held: content.get_or_default(self.held)?,
             inbox: content.get_or_default(self.inbox)?,
+            seeds: content.get_or_default(self.seeds)?,
         })
     }
 
@@ -204,6 +224,7 @@ impl Root {
         self.outgoing = put_unless(content, ledger.outgoing.is_empty(), &ledger.outgoing);
         self.held = put_unless(content, ledger.held.is_empty(), &ledger.held);
         self.inbox = put_unless(content, ledger.inbox.is_empty(), &ledger.inbox);
+        self.seeds = put_unless(content, ledger.seeds.is_empty(), &ledger.seeds);
         Ok(content.put(self))
     }
 }

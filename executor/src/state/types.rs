@@ -68,6 +68,9 @@ pub struct ProgramState {
     /// this much gas.
     #[serde(default)]
     pub required_gas: Option<u64>,
+    /// Hash of the [`Reservations`].
+    #[serde(default)]
+    pub reservations_hash: Option<H256>,
 }
 
 /// Which entry point a message is for.
@@ -97,6 +100,14 @@ pub enum PayloadLookup {
 pub enum MessageDetails {
     /// It is a reply.
     Reply(#[serde(with = "shapes::reply_details")] ReplyDetails),
+    /// It is a signal.
+    Signal {
+        /// The message that failed.
+        from: MessageId,
+        /// How: 100 panic, 101 out of gas, 102 wrong use of a system call, 103 memory, 104 trap, 105 stack, 200 removed
+        /// from the waitlist.
+        code: u32,
+    },
 }
 
 /// How a message reached the program.
@@ -112,6 +123,64 @@ pub enum MessageType {
 #[derive(Clone, Default, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Bytes(#[serde(with = "shapes::bytes")] pub Vec<u8>);
+
+/// What gas a message may burn, where its sender has said so.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct GasTerms {
+    /// The most that all its runs may burn together. Nothing leaves it to the limit of a message.
+    pub limit: Option<u64>,
+    /// The same for its reply.
+    pub reply: Option<u64>,
+}
+
+impl GasTerms {
+    /// Whether the sender has said nothing.
+    pub fn are_open(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How the wait of a message ends if nothing wakes it.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub enum Wait {
+    /// Its time wakes it.
+    #[default]
+    Timed,
+    /// It is removed, with an error.
+    Untimed,
+    /// It has been removed, and is in the queue to be answered.
+    Removed,
+}
+
+/// What a message draws its random numbers from.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Seed {
+    /// Number of an Ethereum block.
+    pub number: u32,
+    /// Its RANDAO.
+    pub randao: H256,
+}
+
+/// That a message has asked for randomness.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Draw {
+    /// Gas of the run that was undone because there was none yet.
+    #[serde(with = "shapes::amount")]
+    pub gas_burned: u64,
+    /// Nothing as long as the message waits for it.
+    pub seed: Option<Seed>,
+}
+
+/// Gas that a program has set aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Reservation {
+    /// How much.
+    #[serde(with = "shapes::amount")]
+    pub gas: u64,
+    /// What was taken for it from the executable balance, in wVARA base units.
+    #[serde(with = "shapes::amount")]
+    pub value: u128,
+}
 
 /// What a message keeps from one of its runs to the next.
 #[derive(Clone, Default, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
@@ -130,6 +199,21 @@ pub struct ContextStore {
     /// Gas burned by earlier runs.
     #[serde(with = "shapes::amount")]
     pub gas_burned: u64,
+    /// Gas that earlier runs have set aside, which counts against the message's limit.
+    #[serde(default, with = "shapes::amount")]
+    pub gas_set_aside: u64,
+    /// Reservations made so far.
+    #[serde(default)]
+    pub reservations: u64,
+    /// Gas set aside for the signal that tells of its failure.
+    #[serde(default, with = "shapes::amount")]
+    pub signal_gas: u64,
+    /// What was taken for that from the executable balance, in wVARA base units.
+    #[serde(default, with = "shapes::amount")]
+    pub signal_value: u128,
+    /// How its wait ends.
+    #[serde(default)]
+    pub wait: Wait,
 }
 
 /// A message for a program.
@@ -155,6 +239,40 @@ pub struct Dispatch {
     /// Where its reply goes if a user sent it. In JSON whether it calls the source back.
     #[serde(rename = "call", with = "shapes::answer")]
     pub answer: Answer,
+    /// What gas it may burn.
+    #[serde(default, skip_serializing_if = "GasTerms::are_open")]
+    pub gas: GasTerms,
+    /// Set once it has asked for randomness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<Draw>,
+}
+
+impl Dispatch {
+    /// Gas that its runs have burned so far.
+    pub(crate) fn gas_burned(&self) -> u64 {
+        let kept = self
+            .context
+            .as_ref()
+            .map_or(0, |context| context.gas_burned);
+        kept.saturating_add(self.draw.map_or(0, |draw| draw.gas_burned))
+    }
+
+    /// Gas that its sender lets it burn, beyond what it has burned and set aside.
+    pub(crate) fn gas_left(&self) -> u64 {
+        let aside = self
+            .context
+            .as_ref()
+            .map_or(0, |context| context.gas_set_aside);
+        let used = self.gas_burned().saturating_add(aside);
+        self.gas
+            .limit
+            .map_or(u64::MAX, |limit| limit.saturating_sub(used))
+    }
+
+    /// Whether it waits for randomness: nothing else ends that wait.
+    pub(crate) fn awaits_seed(&self) -> bool {
+        self.draw.is_some_and(|draw| draw.seed.is_none())
+    }
 }
 
 /// Where the reply to a user's message goes.
@@ -188,6 +306,9 @@ pub struct MailboxMessage {
     pub value: u128,
     /// How the message came that sent it.
     pub message_type: MessageType,
+    /// Gas that the handling of its reply may burn, if the program has set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_gas: Option<u64>,
 }
 
 /// Messages to run, first first.
@@ -196,6 +317,8 @@ pub type MessageQueue = VecDeque<Dispatch>;
 pub type Waitlist = BTreeMap<MessageId, Expiring<Dispatch>>;
 /// Delayed messages; with the user, if it goes to one.
 pub type DispatchStash = BTreeMap<MessageId, Expiring<(Dispatch, Option<ActorId>)>>;
+/// Gas set aside, by the id of its reservation.
+pub type Reservations = BTreeMap<H256, Expiring<Reservation>>;
 /// Hashes of [`UserMailbox`]es.
 pub type Mailbox = BTreeMap<ActorId, H256>;
 /// A user's messages from one program.
@@ -249,6 +372,9 @@ pub struct FullProgramState {
     /// As in [`ProgramState::required_gas`].
     #[serde(default)]
     pub required_gas: Option<u64>,
+    /// Gas that it has set aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservations: Option<Reservations>,
 }
 
 /// A program as the state root knows it.

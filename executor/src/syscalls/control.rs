@@ -1,28 +1,39 @@
 //! What ends a run before its entry point returns, waking, and debug output.
+//!
+//! A message that waits with a duration is woken at the end of it. One that waits without (`gr_wait`) may wait as long as
+//! any message may, and is then removed with an error. A delayed wake puts the end of a wait forward: it wakes a message
+//! that waits when the call is made, or the caller itself in the wait that it begins, and it is void if that wait ends
+//! before. A failing run's signal cannot wait.
 
 use super::{Env, answer, array, charge, code, fail, slice};
 use crate::{
     gas,
     run::{Host, Stop},
+    state::Wait,
+    vm,
 };
 use gear_exe_primitives::{ActorId, MessageId, message::ReplyCode};
+use std::collections::btree_map::Entry;
 use wasmtime::{Linker, Result};
 
 pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
-    linker.func_wrap("env", "gr_wait_for", wait)?;
-    linker.func_wrap("env", "gr_wait_up_to", wait)?;
+    linker.func_wrap("env", "gr_wait_for", wait_for)?;
+    linker.func_wrap("env", "gr_wait_up_to", wait_for)?;
+    linker.func_wrap("env", "gr_wait", |env: Env<'_>| -> Result<()> {
+        wait(env, u32::MAX, Wait::Untimed)
+    })?;
     linker.func_wrap(
         "env",
         "gr_wake",
         |mut env: Env<'_>, id: u32, delay: u32, err: u32| -> Result<()> {
             charge(&mut env, gas::SYSCALL + gas::WAIT)?;
             let id = MessageId::from(array::<32>(&mut env, id)?);
-            let woken = if delay != 0 {
-                Err(code::UNSUPPORTED)
-            } else if env.data_mut().woken.insert(id) {
-                Ok(Vec::new())
-            } else {
-                Err(code::DUPLICATE_WAKING)
+            let woken = match env.data_mut().woken.entry(id) {
+                Entry::Occupied(_) => Err(code::DUPLICATE_WAKING),
+                Entry::Vacant(vacant) => {
+                    vacant.insert(delay);
+                    Ok(Vec::new())
+                }
             };
             answer(&mut env, err, woken, 0)
         },
@@ -49,14 +60,19 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
     Ok(())
 }
 
+fn wait_for(env: Env<'_>, blocks: u32) -> Result<()> {
+    wait(env, blocks, Wait::Timed)
+}
+
 /// A message that has been answered has nothing left to wait for.
-fn wait(mut env: Env<'_>, blocks: u32) -> Result<()> {
+fn wait(mut env: Env<'_>, blocks: u32, wait: Wait) -> Result<()> {
     charge(&mut env, gas::SYSCALL + gas::WAIT)?;
     let host = env.data();
-    if blocks == 0 || host.input.context.replied {
+    let signal = host.input.entry == vm::Entry::Signal;
+    if blocks == 0 || host.input.context.replied || signal {
         return fail(ReplyCode::BACKEND_ERROR);
     }
-    Err(Stop::Wait(blocks.min(host.parameters.max_wait.max(1))).into())
+    Err(Stop::Wait(blocks.min(host.parameters.max_wait.max(1)), wait).into())
 }
 
 /// The payload becomes that of the error reply, as much of it as a reply may hold.

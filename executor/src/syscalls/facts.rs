@@ -1,8 +1,14 @@
-//! What a program may know: the message, itself, the block, prices.
+//! What a program may know: the message, itself, the block, prices, chance.
+//!
+//! Height and time are the anchor's. Time is in seconds, as Ethereum has it, where Vara has milliseconds.
 
-use super::{Env, answer, charge, charge_bytes, code, fail, pay, write};
-use crate::{gas, run::Host, vm::meter};
-use gear_exe_primitives::message::ReplyCode;
+use super::{Env, answer, array, charge, charge_bytes, code, fail, pay, write};
+use crate::{
+    gas,
+    run::{Host, Stop},
+    vm::meter,
+};
+use gear_exe_primitives::{hashing::blake2b256, message::ReplyCode};
 use wasmtime::{Linker, Result};
 
 pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
@@ -68,7 +74,41 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
             answer(&mut env, err, code, 4)
         },
     )?;
+    linker.func_wrap(
+        "env",
+        "gr_signal_from",
+        |mut env: Env<'_>, err: u32| -> Result<()> {
+            charge(&mut env, gas::SYSCALL)?;
+            let signal = env.data().input.signal.ok_or(code::NO_SIGNAL_CONTEXT);
+            let from = signal.map(|(from, _)| from.as_ref().to_vec());
+            answer(&mut env, err, from, 32)
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "gr_signal_code",
+        |mut env: Env<'_>, err: u32| -> Result<()> {
+            charge(&mut env, gas::SYSCALL)?;
+            let signal = env.data().input.signal.ok_or(code::NO_SIGNAL_CONTEXT);
+            let code = signal.map(|(_, code)| code.to_le_bytes().to_vec());
+            answer(&mut env, err, code, 4)
+        },
+    )?;
+    linker.func_wrap("env", "gr_random", random)?;
     Ok(())
+}
+
+/// See `round::random`: what there is depends on the message, so that asking again gives the same.
+fn random(mut env: Env<'_>, subject: u32, to: u32) -> Result<()> {
+    charge(&mut env, gas::SYSCALL)?;
+    let subject: [u8; 32] = array(&mut env, subject)?;
+    let Some(seed) = env.data().input.seed else {
+        charge(&mut env, gas::WAIT)?;
+        return Err(Stop::Draw.into());
+    };
+    let hash = blake2b256([seed.randao.as_bytes(), &subject]);
+    let answer = [&seed.number.to_le_bytes()[..], hash.as_bytes()].concat();
+    write(&mut env, to, &answer)
 }
 
 /// Version 1: performance multiplier (`u32`, in percent), existential deposit (`u128`), mailbox threshold (`u64`), gas

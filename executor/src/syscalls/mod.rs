@@ -7,6 +7,7 @@ mod control;
 mod facts;
 mod pages;
 mod replying;
+mod reserving;
 mod sending;
 
 use crate::{
@@ -21,10 +22,12 @@ type Env<'a> = Caller<'a, Host>;
 
 /// Errors that a program is told, by number.
 mod code {
+    pub const NOT_ENOUGH_GAS: u32 = 100;
     pub const NOT_ENOUGH_VALUE: u32 = 101;
     pub const TOO_BIG_READ: u32 = 103;
     pub const READ_WRONG_RANGE: u32 = 104;
     pub const NO_REPLY_CONTEXT: u32 = 105;
+    pub const NO_SIGNAL_CONTEXT: u32 = 106;
     pub const NO_STATUS_CONTEXT: u32 = 107;
     pub const INCORRECT_ENTRY: u32 = 108;
     pub const TOO_BIG_MESSAGE: u32 = 300;
@@ -34,9 +37,15 @@ mod code {
     pub const LATE_ACCESS: u32 = 304;
     pub const OUT_OF_BOUNDS: u32 = 305;
     pub const INSUFFICIENT_VALUE: u32 = 307;
+    pub const DUPLICATE_DEPOSIT: u32 = 309;
+    pub const NO_MESSAGE_FOR_DEPOSIT: u32 = 310;
     pub const TOO_MANY_BYTES: u32 = 311;
     pub const BAD_OFFSET: u32 = 312;
     pub const BAD_LENGTH: u32 = 313;
+    pub const NO_RESERVATION: u32 = 500;
+    pub const TOO_MANY_RESERVATIONS: u32 = 501;
+    pub const NO_RESERVATION_DURATION: u32 = 502;
+    pub const NO_RESERVATION_AMOUNT: u32 = 503;
     pub const UNSUPPORTED: u32 = u32::MAX;
 }
 
@@ -46,6 +55,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> Result<()> {
     facts::link(linker)?;
     sending::link(linker)?;
     replying::link(linker)?;
+    reserving::link(linker)?;
     control::link(linker)
 }
 

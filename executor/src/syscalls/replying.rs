@@ -1,19 +1,94 @@
 //! Replying: once for a message, with what was pushed before in front.
 
-use super::{Env, answer, charge, code, input_slice, slice, value_at};
-use crate::{gas, run::Host};
+use super::{Env, answer, array, charge, code, input_slice, reserving::GasSource, slice, value_at};
+use crate::{
+    gas,
+    run::{Host, Replied},
+    vm::Entry,
+};
 use gear_exe_primitives::MessageId;
+use primitive_types::H256;
 use wasmtime::{Linker, Result};
+
+/// Value and gas that go with a reply.
+#[derive(Clone, Copy)]
+struct Gift {
+    value: u128,
+    gas: GasSource,
+}
+
+/// Reads the id of a reservation, then the value.
+fn reserved_gift(env: &mut Env<'_>, at: u32) -> Result<Gift> {
+    let bytes: [u8; 48] = array(env, at)?;
+    let (mut id, mut value) = ([0; 32], [0; 16]);
+    id.copy_from_slice(&bytes[..32]);
+    value.copy_from_slice(&bytes[32..]);
+    Ok(Gift {
+        value: u128::from_le_bytes(value),
+        gas: GasSource::Reservation(H256(id)),
+    })
+}
+
+fn reply(
+    env: &mut Env<'_>,
+    at: u32,
+    length: u32,
+    gas: GasSource,
+    value: u32,
+    err: u32,
+) -> Result<()> {
+    charge(env, gas::SYSCALL + gas::SEND)?;
+    let payload = slice(env, at, length)?;
+    let value = value_at(env, value)?;
+    let replied = env.data_mut().reply(&payload, Gift { value, gas });
+    answer(env, err, replied, 32)
+}
+
+fn reply_input(
+    env: &mut Env<'_>,
+    offset: u32,
+    length: u32,
+    gas: GasSource,
+    value: u32,
+    err: u32,
+) -> Result<()> {
+    charge(env, gas::SYSCALL + gas::SEND)?;
+    let payload = input_slice(env, offset, length)?;
+    let value = value_at(env, value)?;
+    let replied = payload.and_then(|payload| env.data_mut().reply(&payload, Gift { value, gas }));
+    answer(env, err, replied, 32)
+}
+
+fn commit(env: &mut Env<'_>, gas: GasSource, value: u32, err: u32) -> Result<()> {
+    charge(env, gas::SYSCALL + gas::SEND)?;
+    let value = value_at(env, value)?;
+    let replied = env.data_mut().reply(&[], Gift { value, gas });
+    answer(env, err, replied, 32)
+}
 
 pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap(
         "env",
         "gr_reply",
         |mut env: Env<'_>, at: u32, length: u32, value: u32, err: u32| -> Result<()> {
+            reply(&mut env, at, length, GasSource::Open, value, err)
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "gr_reply_wgas",
+        |mut env: Env<'_>, at: u32, length: u32, limit: u64, value: u32, err: u32| -> Result<()> {
+            reply(&mut env, at, length, GasSource::Given(limit), value, err)
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "gr_reservation_reply",
+        |mut env: Env<'_>, gift: u32, at: u32, length: u32, err: u32| -> Result<()> {
             charge(&mut env, gas::SYSCALL + gas::SEND)?;
+            let gift = reserved_gift(&mut env, gift)?;
             let payload = slice(&mut env, at, length)?;
-            let value = value_at(&mut env, value)?;
-            let replied = env.data_mut().reply(&payload, value);
+            let replied = env.data_mut().reply(&payload, gift);
             answer(&mut env, err, replied, 32)
         },
     )?;
@@ -21,11 +96,27 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         "env",
         "gr_reply_input",
         |mut env: Env<'_>, offset: u32, length: u32, value: u32, err: u32| -> Result<()> {
-            charge(&mut env, gas::SYSCALL + gas::SEND)?;
-            let payload = input_slice(&mut env, offset, length)?;
-            let value = value_at(&mut env, value)?;
-            let replied = payload.and_then(|payload| env.data_mut().reply(&payload, value));
-            answer(&mut env, err, replied, 32)
+            reply_input(&mut env, offset, length, GasSource::Open, value, err)
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "gr_reply_input_wgas",
+        |mut env: Env<'_>,
+         offset: u32,
+         length: u32,
+         limit: u64,
+         value: u32,
+         err: u32|
+         -> Result<()> {
+            reply_input(
+                &mut env,
+                offset,
+                length,
+                GasSource::Given(limit),
+                value,
+                err,
+            )
         },
     )?;
     linker.func_wrap(
@@ -52,9 +143,23 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         "env",
         "gr_reply_commit",
         |mut env: Env<'_>, value: u32, err: u32| -> Result<()> {
+            commit(&mut env, GasSource::Open, value, err)
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "gr_reply_commit_wgas",
+        |mut env: Env<'_>, limit: u64, value: u32, err: u32| -> Result<()> {
+            commit(&mut env, GasSource::Given(limit), value, err)
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "gr_reservation_reply_commit",
+        |mut env: Env<'_>, gift: u32, err: u32| -> Result<()> {
             charge(&mut env, gas::SYSCALL + gas::SEND)?;
-            let value = value_at(&mut env, value)?;
-            let replied = env.data_mut().reply(&[], value);
+            let gift = reserved_gift(&mut env, gift)?;
+            let replied = env.data_mut().reply(&[], gift);
             answer(&mut env, err, replied, 32)
         },
     )?;
@@ -62,8 +167,9 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
 }
 
 impl Host {
-    fn reply(&mut self, tail: &[u8], value: u128) -> Result<Vec<u8>, u32> {
-        if self.input.reply.is_some() {
+    fn reply(&mut self, tail: &[u8], gift: Gift) -> Result<Vec<u8>, u32> {
+        let Gift { value, gas } = gift;
+        if matches!(self.input.entry, Entry::Reply | Entry::Signal) {
             return Err(code::INCORRECT_ENTRY);
         }
         if self.input.context.replied {
@@ -74,18 +180,24 @@ impl Host {
         if value > self.input.balance {
             return Err(code::NOT_ENOUGH_VALUE);
         }
+        let gas_limit = self.gas_limit(gas)?;
         self.fits_outward(self.input.source, length)?;
         self.pay(value)?;
+        self.use_gas(gas);
         let mut payload = std::mem::take(&mut self.input.context.reply);
         payload.extend_from_slice(tail);
         self.sent_bytes += payload.len() as u64;
         self.input.context.replied = true;
-        self.reply = Some((payload, value));
+        self.reply = Some(Replied {
+            payload,
+            value,
+            gas_limit,
+        });
         Ok(MessageId::reply(self.input.id).as_ref().to_vec())
     }
 
     fn reply_push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, u32> {
-        if self.input.reply.is_some() {
+        if matches!(self.input.entry, Entry::Reply | Entry::Signal) {
             return Err(code::INCORRECT_ENTRY);
         }
         if self.input.context.replied {

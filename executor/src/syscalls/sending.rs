@@ -1,21 +1,67 @@
 //! Sending messages: in one call, or streamed by handle.
+//!
+//! The receiver pays for what it does. Gas that is given with a message (`*_wgas`), or comes from a reservation, is the
+//! most that all runs of the message may burn there together; running out of it is a failure, whatever the receiver has.
+//! None at all is allowed, and fails. A user is not concerned.
 
-use super::{Env, answer, array, charge, code, input_slice, is_event_destination, slice};
+use super::{
+    Env, answer, array, charge, code, input_slice, is_event_destination, reserving::GasSource,
+    slice,
+};
 use crate::{
     gas,
     run::{Host, Sent},
-    state::Bytes,
+    state::{Bytes, GasTerms},
 };
 use gear_exe_primitives::{ActorId, MessageId};
+use primitive_types::H256;
 use wasmtime::{Linker, Result};
 
-/// Who gets a message, and how much with it.
-fn target(env: &mut Env<'_>, at: u32) -> Result<(ActorId, u128)> {
+/// Who gets a message, and what goes with it.
+#[derive(Clone, Copy)]
+struct Target {
+    destination: ActorId,
+    value: u128,
+    gas: GasSource,
+    delay: u32,
+}
+
+/// Reads id and value.
+fn target(env: &mut Env<'_>, at: u32, gas: GasSource, delay: u32) -> Result<Target> {
     let bytes: [u8; 48] = array(env, at)?;
     let (mut id, mut value) = ([0; 32], [0; 16]);
     id.copy_from_slice(&bytes[..32]);
     value.copy_from_slice(&bytes[32..]);
-    Ok((id.into(), u128::from_le_bytes(value)))
+    Ok(Target {
+        destination: id.into(),
+        value: u128::from_le_bytes(value),
+        gas,
+        delay,
+    })
+}
+
+/// Reads the id of a reservation, then id and value.
+fn reserved_target(env: &mut Env<'_>, at: u32, delay: u32) -> Result<Target> {
+    let reservation = GasSource::Reservation(H256(array(env, at)?));
+    // Past the end of memory for one at its end, which fails.
+    target(env, at.saturating_add(32), reservation, delay)
+}
+
+fn send(env: &mut Env<'_>, to: Target, at: u32, length: u32, err: u32) -> Result<()> {
+    let payload = slice(env, at, length)?;
+    let sent = env.data_mut().send(to, payload);
+    answer(env, err, sent, 32)
+}
+
+fn send_input(env: &mut Env<'_>, to: Target, offset: u32, length: u32, err: u32) -> Result<()> {
+    let payload = input_slice(env, offset, length)?;
+    let sent = payload.and_then(|payload| env.data_mut().send(to, payload));
+    answer(env, err, sent, 32)
+}
+
+fn commit(env: &mut Env<'_>, handle: u32, to: Target, err: u32) -> Result<()> {
+    let sent = env.data_mut().commit(handle, to);
+    answer(env, err, sent, 32)
 }
 
 pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
@@ -24,10 +70,33 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         "gr_send",
         |mut env: Env<'_>, to: u32, at: u32, length: u32, delay: u32, err: u32| -> Result<()> {
             charge(&mut env, gas::SYSCALL + gas::SEND)?;
-            let to = target(&mut env, to)?;
-            let payload = slice(&mut env, at, length)?;
-            let sent = env.data_mut().send(to, payload, delay);
-            answer(&mut env, err, sent, 32)
+            let to = target(&mut env, to, GasSource::Open, delay)?;
+            send(&mut env, to, at, length, err)
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "gr_send_wgas",
+        |mut env: Env<'_>,
+         to: u32,
+         at: u32,
+         length: u32,
+         limit: u64,
+         delay: u32,
+         err: u32|
+         -> Result<()> {
+            charge(&mut env, gas::SYSCALL + gas::SEND)?;
+            let to = target(&mut env, to, GasSource::Given(limit), delay)?;
+            send(&mut env, to, at, length, err)
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "gr_reservation_send",
+        |mut env: Env<'_>, to: u32, at: u32, length: u32, delay: u32, err: u32| -> Result<()> {
+            charge(&mut env, gas::SYSCALL + gas::SEND)?;
+            let to = reserved_target(&mut env, to, delay)?;
+            send(&mut env, to, at, length, err)
         },
     )?;
     linker.func_wrap(
@@ -35,10 +104,24 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         "gr_send_input",
         |mut env: Env<'_>, to: u32, offset: u32, length: u32, delay: u32, err: u32| -> Result<()> {
             charge(&mut env, gas::SYSCALL + gas::SEND)?;
-            let to = target(&mut env, to)?;
-            let payload = input_slice(&mut env, offset, length)?;
-            let sent = payload.and_then(|payload| env.data_mut().send(to, payload, delay));
-            answer(&mut env, err, sent, 32)
+            let to = target(&mut env, to, GasSource::Open, delay)?;
+            send_input(&mut env, to, offset, length, err)
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "gr_send_input_wgas",
+        |mut env: Env<'_>,
+         to: u32,
+         offset: u32,
+         length: u32,
+         limit: u64,
+         delay: u32,
+         err: u32|
+         -> Result<()> {
+            charge(&mut env, gas::SYSCALL + gas::SEND)?;
+            let to = target(&mut env, to, GasSource::Given(limit), delay)?;
+            send_input(&mut env, to, offset, length, err)
         },
     )?;
     linker.func_wrap(
@@ -75,17 +158,39 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         "gr_send_commit",
         |mut env: Env<'_>, handle: u32, to: u32, delay: u32, err: u32| -> Result<()> {
             charge(&mut env, gas::SYSCALL + gas::SEND)?;
-            let to = target(&mut env, to)?;
-            let sent = env.data_mut().commit(handle, to, delay);
-            answer(&mut env, err, sent, 32)
+            let to = target(&mut env, to, GasSource::Open, delay)?;
+            commit(&mut env, handle, to, err)
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "gr_send_commit_wgas",
+        |mut env: Env<'_>, handle: u32, to: u32, limit: u64, delay: u32, err: u32| -> Result<()> {
+            charge(&mut env, gas::SYSCALL + gas::SEND)?;
+            let to = target(&mut env, to, GasSource::Given(limit), delay)?;
+            commit(&mut env, handle, to, err)
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "gr_reservation_send_commit",
+        |mut env: Env<'_>, handle: u32, to: u32, delay: u32, err: u32| -> Result<()> {
+            charge(&mut env, gas::SYSCALL + gas::SEND)?;
+            let to = reserved_target(&mut env, to, delay)?;
+            commit(&mut env, handle, to, err)
         },
     )?;
     Ok(())
 }
 
 impl Host {
-    fn send(&mut self, to: (ActorId, u128), payload: Vec<u8>, delay: u32) -> Result<Vec<u8>, u32> {
-        let (destination, value) = to;
+    fn send(&mut self, to: Target, payload: Vec<u8>) -> Result<Vec<u8>, u32> {
+        let Target {
+            destination,
+            value,
+            gas,
+            delay,
+        } = to;
         self.fits(payload.len())?;
         if self.sent.len() >= self.parameters.max_outgoing_messages as usize {
             return Err(code::TOO_MANY_MESSAGES);
@@ -97,8 +202,10 @@ impl Host {
         if value > self.input.balance {
             return Err(code::NOT_ENOUGH_VALUE);
         }
+        let limit = self.gas_limit(gas)?;
         self.fits_outward(destination, payload.len())?;
         self.pay(value)?;
+        self.use_gas(gas);
         let context = &mut self.input.context;
         let id = MessageId::outgoing(self.input.id, context.nonce);
         context.nonce = context.nonce.wrapping_add(1);
@@ -109,6 +216,7 @@ impl Host {
             payload,
             value,
             delay,
+            gas: GasTerms { limit, reply: None },
         });
         Ok(id.as_ref().to_vec())
     }
@@ -148,11 +256,11 @@ impl Host {
         Ok(Vec::new())
     }
 
-    fn commit(&mut self, handle: u32, to: (ActorId, u128), delay: u32) -> Result<Vec<u8>, u32> {
+    fn commit(&mut self, handle: u32, to: Target) -> Result<Vec<u8>, u32> {
         let Some(payload) = self.input.context.handles.remove(&handle) else {
             return Err(self.no_handle(handle));
         };
-        let sent = self.send(to, payload.0.clone(), delay);
+        let sent = self.send(to, payload.0.clone());
         if sent.is_err() {
             self.input.context.handles.insert(handle, payload);
         }

@@ -340,7 +340,13 @@ impl Resident {
             _ => None,
         };
         if let Some((code, burned)) = refusal {
-            return Ok(RunOutput::failed(code, Vec::new(), burned, input.payload));
+            let ended = Ended::Failed(code, Vec::new());
+            let RunInput {
+                payload,
+                reservations,
+                ..
+            } = input;
+            return Ok(RunOutput::nothing(ended, burned, payload, reservations));
         }
         let entry = self.entries.get(input.entry as usize);
         let entry = entry
@@ -368,7 +374,10 @@ impl Resident {
             .tracker
             .with(|tracker| (tracker.take_fees(), tracker.is_broken()));
         let left = meter::left(&mut self.store);
-        let spent = granted.abs_diff(left.clamp(0, granted));
+        // What it set aside is neither burned nor left to burn.
+        let granted = self.store.data().granted;
+        let limit = gas::DISPATCH.saturating_add(granted);
+        let spent = granted.saturating_sub(left.max(0).unsigned_abs());
         let mut burned = gas::DISPATCH
             .saturating_add(spent)
             .saturating_add(pending)
@@ -383,7 +392,7 @@ impl Resident {
         if matches!(&ended, Ended::Failed(code, _) if *code == ReplyCode::RAN_OUT_OF_GAS) {
             burned = limit;
         }
-        if matches!(ended, Ended::Failed(..)) {
+        if ended.is_undone() {
             self.tracker.with(Tracker::undo);
             self.store.data_mut().undo();
         } else {

@@ -244,6 +244,15 @@ impl Slot {
         }
     }
 
+    /// Forgets what the program has paid for, as if a new round began.
+    pub(crate) fn begin_round(&mut self) {
+        match self {
+            Self::Away => {}
+            Self::Parked(_) => *self = Self::Away,
+            Self::Here { resident, .. } => resident.begin_round(),
+        }
+    }
+
     /// The program's turn is over: it gives its allocations back and, if memory is short, leaves.
     pub(crate) fn rest(
         &mut self,

@@ -6,7 +6,10 @@
 
 use gear_exe_executor::{
     Executor, ExecutorConfig, Query, QueryContext, QueryError, QueryReply,
-    state::{DispatchStash, Mailbox, MessageQueue, Program, ProgramState, UserMailbox, Waitlist},
+    state::{
+        Dispatch, DispatchStash, Mailbox, MessageQueue, Program, ProgramState, Reservations,
+        UserMailbox, Waitlist,
+    },
 };
 use gear_exe_primitives::{
     ActorId, CodeId, H160, H256, MessageId,
@@ -34,6 +37,8 @@ pub struct Books {
     pub custody: BTreeMap<ActorId, u128>,
     pub owned: BTreeMap<ActorId, u128>,
     pub paid: BTreeMap<H160, u128>,
+    /// wVARA that programs were given for their gas.
+    pub top_ups: BTreeMap<ActorId, u128>,
 }
 
 impl Books {
@@ -47,6 +52,9 @@ impl Books {
         for event in events {
             if let EthereumEvent::Mirror { actor_id, event } = event {
                 self.deposit(*actor_id, value_of(event));
+                if let MirrorEvent::ExecutableBalanceTopUpRequested { value } = event {
+                    *self.top_ups.entry(*actor_id).or_default() += value;
+                }
             }
         }
     }
@@ -412,8 +420,9 @@ impl World {
                 let own: UserMailbox = self.executor.read(*hash).unwrap();
                 own.into_values().map(|message| message.value.value)
             });
-            let queue = self.queue(program);
-            let queued = queue
+            // One that waits for randomness may not have run yet.
+            let pending = self.pending(program);
+            let queued = pending
                 .iter()
                 .filter(|dispatch| dispatch.context.is_none())
                 .map(|dispatch| dispatch.value);
@@ -428,6 +437,52 @@ impl World {
                 _ => assert_eq!(state.balance, owned, "what {program} owns"),
             }
         }
+    }
+
+    /// Messages that wait or are queued.
+    pub fn pending(&self, program: ActorId) -> Vec<Dispatch> {
+        let waiting = self.waitlist(program).into_values();
+        let mut pending: Vec<_> = waiting.map(|waiting| waiting.value).collect();
+        pending.extend(self.queue(program));
+        pending
+    }
+
+    pub fn reservations(&self, program: ActorId) -> Reservations {
+        self.read(self.state(program).reservations_hash)
+    }
+
+    /// What a program has for its gas, with what it has set aside.
+    pub fn executable(&self, program: ActorId) -> u128 {
+        let reserved = self.reservations(program);
+        let reserved = reserved.values().map(|own| own.value.value).sum::<u128>();
+        let pending = self.pending(program);
+        let contexts = pending.iter().filter_map(|own| own.context.as_ref());
+        let kept = contexts.map(|own| own.signal_value).sum::<u128>();
+        self.state(program).executable_balance + reserved + kept
+    }
+
+    /// Gas that its messages have burned so far. Signals are not in it.
+    pub fn gas_burned(&self, program: ActorId) -> u128 {
+        let ended = self.receipts.iter();
+        let ended = ended.filter(|receipt| receipt.program_id == program);
+        let ended = ended.map(|receipt| receipt.gas_burned);
+        let pending = self.pending(program);
+        let pending = pending.iter().map(|own| {
+            let kept = own.context.as_ref().map_or(0, |own| own.gas_burned);
+            kept + own.draw.map_or(0, |draw| draw.gas_burned)
+        });
+        ended.chain(pending).map(u128::from).sum()
+    }
+
+    /// What a program has spent beyond what its messages burned: on signals, or on nothing. Prices must not have changed.
+    pub fn unexplained(&self, program: ActorId) -> u128 {
+        let given = self.books.top_ups.get(&program).copied().unwrap_or(0);
+        let burned = self.gas_burned(program) * self.parameters.value_per_gas;
+        let spent = given.checked_sub(self.executable(program));
+        let spent = spent.unwrap_or_else(|| panic!("{program} has more than it was given"));
+        spent
+            .checked_sub(burned)
+            .unwrap_or_else(|| panic!("{program} did not pay for all its gas"))
     }
 
     pub fn receipt(&self, id: MessageId) -> Receipt {

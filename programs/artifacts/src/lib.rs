@@ -23,7 +23,16 @@ pub const TROUBLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/trouble.was
 /// A fungible token with the functions and events of ERC-20; Sails, so callable from Solidity.
 pub const VFT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/vft.wasm"));
 
-/// Every program with the name of its folder, in alphabetical order.
+/// Asks other programs, built for Vara: `gstd` without its feature `ethexe`.
+pub const ENVOY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/envoy.wasm"));
+
+/// Sets gas aside, waits and draws lots, built for Vara.
+pub const STEWARD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/steward.wasm"));
+
+/// Every program built for Vara, with the name of its folder below `vara`, in alphabetical order.
+pub const VARA: &[(&str, &[u8])] = &[("envoy", ENVOY), ("steward", STEWARD)];
+
+/// Every other program with the name of its folder, in alphabetical order.
 pub const ALL: &[(&str, &[u8])] = &[
     ("counter", COUNTER),
     ("fan-out", FAN_OUT),

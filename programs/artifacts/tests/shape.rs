@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
-use gear_exe_programs::ALL;
+use gear_exe_programs::{ALL, ENVOY, STEWARD, VARA};
 use std::collections::BTreeSet;
 use wasmparser::{ExternalKind, Operator, Parser, Payload, TypeRef, Validator, WasmFeatures};
 
@@ -217,4 +217,45 @@ fn each_program_is_listed_once() {
     assert!(names.is_sorted_by(|a, b| a < b));
     let codes: BTreeSet<_> = ALL.iter().map(|(_, wasm)| *wasm).collect();
     assert_eq!(codes.len(), ALL.len());
+    let names: Vec<_> = VARA.iter().map(|(name, _)| *name).collect();
+    assert!(names.is_sorted_by(|a, b| a < b));
+}
+
+fn imports(wasm: &[u8]) -> BTreeSet<&str> {
+    let payloads = Parser::new(0).parse_all(wasm).map(Result::unwrap);
+    let sections = payloads.filter_map(|payload| match payload {
+        Payload::ImportSection(imports) => Some(imports),
+        _ => None,
+    });
+    sections
+        .flatten()
+        .map(|import| import.unwrap().name)
+        .collect()
+}
+
+/// They are built as for Vara: each calls what `gstd` hides behind its feature.
+#[test]
+fn programs_for_vara_call_what_only_vara_had() {
+    let envoy = imports(ENVOY);
+    for call in [
+        "gr_system_reserve_gas",
+        "gr_reply_deposit",
+        "gr_signal_from",
+        "gr_random",
+    ] {
+        assert!(envoy.contains(call), "{call}");
+    }
+    let steward = imports(STEWARD);
+    for call in [
+        "gr_wait",
+        "gr_reserve_gas",
+        "gr_unreserve_gas",
+        "gr_reservation_send",
+        "gr_reservation_reply",
+        "gr_send_wgas",
+        "gr_reply_wgas",
+        "gr_signal_code",
+    ] {
+        assert!(steward.contains(call), "{call}");
+    }
 }
