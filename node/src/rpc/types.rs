@@ -275,6 +275,7 @@ impl From<state::PayloadLookup> for Payload {
 #[allow(missing_docs)]
 pub enum Details {
     Reply(ReplyDetails),
+    Signal { from: H256, code: u32 },
 }
 
 /// What a message keeps between its runs.
@@ -321,9 +322,13 @@ impl From<state::Dispatch> for Dispatch {
             source: Actor(dispatch.source),
             payload: dispatch.payload.into(),
             value: Amount(dispatch.value),
-            details: dispatch
-                .details
-                .map(|state::MessageDetails::Reply(details)| Details::Reply(details.into())),
+            details: dispatch.details.map(|details| match details {
+                state::MessageDetails::Reply(details) => Details::Reply(details.into()),
+                state::MessageDetails::Signal { from, code } => Details::Signal {
+                    from: from.0,
+                    code,
+                },
+            }),
             context: dispatch.context.map(|context| ContextStore {
                 local_nonce: context.nonce,
                 replied: context.replied,
