@@ -584,7 +584,7 @@ async fn a_program_of_a_program() {
     let creation = ProgramCreation {
         creator: creator.actor_id(),
         code_id: CodeId::of(WASM),
-        salt: ProgramCreation::salt(MessageId::zero(), b"salt"),
+        salt: ProgramCreation::salt(MessageId::zero(), 0, b"salt"),
     };
     let proxy = Artifact::mirror_proxy_small().unwrap();
     let factory = MirrorFactory {

@@ -167,6 +167,11 @@ const FRAME_WEIGHT: u64 = 2;
 /// Bytes of such a frame.
 const FRAME_BYTES: u64 = 384;
 
+/// How many messages the making of a program's Mirror stands for.
+const CREATION_WEIGHT: u64 = 5;
+/// Bytes of a creation.
+const CREATION_BYTES: u64 = 96;
+
 impl Outward {
     /// A message or reply with a payload of this length.
     pub(crate) fn message(payload: usize, call: bool) -> Self {
@@ -189,6 +194,14 @@ impl Outward {
         Self {
             messages: FRAME_WEIGHT,
             bytes: FRAME_BYTES,
+        }
+    }
+
+    /// A program that a program creates, beside its frame.
+    pub(crate) fn creation() -> Self {
+        Self {
+            messages: CREATION_WEIGHT,
+            bytes: CREATION_BYTES,
         }
     }
 

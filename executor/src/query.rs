@@ -78,12 +78,16 @@ pub struct ProgramCost {
     /// What its part of a batch costs, in wVARA base units. Less if its state changes in the same round for other
     /// messages, too.
     pub settlement_price: u128,
+    /// What it gives to programs that it creates, in wVARA base units.
+    pub given: u128,
 }
 
 impl ProgramCost {
     /// What its executable balance loses, in wVARA base units.
     pub fn total(&self) -> u128 {
-        self.gas_price.saturating_add(self.settlement_price)
+        self.gas_price
+            .saturating_add(self.settlement_price)
+            .saturating_add(self.given)
     }
 }
 

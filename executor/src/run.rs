@@ -12,6 +12,7 @@ use crate::{
 };
 use gear_exe_primitives::{
     ActorId, MessageId,
+    creation::ProgramCreation,
     message::{ReplyCode, ReplyDetails},
     round::ExecutionParameters,
 };
@@ -57,6 +58,16 @@ pub(crate) struct Sent {
     pub(crate) value: u128,
     pub(crate) delay: u32,
     pub(crate) gas: GasTerms,
+    /// Set if the destination is a program that comes into being with the message.
+    pub(crate) birth: Option<Birth>,
+}
+
+/// A program that a run creates.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Birth {
+    pub(crate) creation: ProgramCreation,
+    /// Gas whose price becomes its executable balance.
+    pub(crate) gas: u64,
 }
 
 /// A reply that a run sends.
@@ -84,13 +95,16 @@ pub(crate) struct SetAside {
     pub(crate) released: BTreeSet<H256>,
     /// Gas for the signal that tells of the message's failure. It counts also if the run fails.
     pub(crate) signal_gas: u64,
+    /// Gas that is given to programs that it creates.
+    pub(crate) births: u64,
 }
 
 impl SetAside {
     /// Gas that it takes from the message.
     pub(crate) fn gas(&self) -> u64 {
         let reserved = self.reserved.iter().map(|own| own.gas);
-        reserved.fold(self.signal_gas, u64::saturating_add)
+        let given = self.signal_gas.saturating_add(self.births);
+        reserved.fold(given, u64::saturating_add)
     }
 }
 

@@ -24,10 +24,10 @@ pub struct ProgramCreation {
 }
 
 impl ProgramCreation {
-    /// The salt of a program that is created while `message` is executed, with the bytes that the creator chose:
-    /// `keccak256(message ‖ bytes)`.
-    pub fn salt(message: MessageId, bytes: &[u8]) -> H256 {
-        keccak256([message.as_ref(), bytes])
+    /// The salt of a program that is created with the `nonce`-th message sent while `message` is executed, with the bytes
+    /// that the creator chose: `keccak256(message ‖ nonce ‖ bytes)`, so that no two programs can have one address.
+    pub fn salt(message: MessageId, nonce: u32, bytes: &[u8]) -> H256 {
+        keccak256([message.as_ref(), &nonce.to_be_bytes(), bytes])
     }
 
     /// `keccak256(creator ‖ codeId ‖ salt)`.

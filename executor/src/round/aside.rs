@@ -89,7 +89,7 @@ impl Round<'_> {
 
 impl Queue<'_> {
     /// Takes gas out of the executable balance, and says what that came to.
-    fn set_aside(&mut self, gas: u64) -> u128 {
+    pub(super) fn set_aside(&mut self, gas: u64) -> u128 {
         if self.scope.query.is_some() {
             return 0;
         }

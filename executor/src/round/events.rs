@@ -336,10 +336,13 @@ fn awaits_init(account: &Account) -> bool {
         }
     );
     let waiting = account.waitlist.values().map(|waiting| &waiting.value);
+    // A program creates one with a delayed first message.
+    let delayed = account.stash.values().map(|stashed| &stashed.value.0);
     uninitialized
         && !account
             .queue
             .iter()
             .chain(waiting)
+            .chain(delayed)
             .any(|dispatch| dispatch.kind == DispatchKind::Init)
 }

@@ -16,7 +16,12 @@ fn settlement(change: &StateTransition) -> Outward {
         .iter()
         .map(|message| Outward::message(message.payload.len(), message.call));
     let claims = Outward::claim().times(change.value_claims.len() as u64);
-    messages.fold(Outward::frame().plus(claims), Outward::plus)
+    let creation = match change.creation {
+        Some(_) => Outward::creation(),
+        None => Outward::default(),
+    };
+    let frame = Outward::frame().plus(creation).plus(claims);
+    messages.fold(frame, Outward::plus)
 }
 
 impl Round<'_> {
@@ -35,6 +40,7 @@ impl Round<'_> {
                 program: *program,
                 gas: work.gas,
                 gas_price: u128::from(work.gas).saturating_mul(parameters.value_per_gas),
+                given: u128::from(work.given).saturating_mul(parameters.value_per_gas),
                 settlement_price: settlement(&work.change)
                     .plus(answer(*program))
                     .price(parameters),

@@ -10,6 +10,7 @@
 //! [`Work`] keeps the account of both; what moves between them becomes the program's transition.
 
 mod aside;
+mod birth;
 mod budget;
 pub(crate) mod events;
 mod finish;
@@ -104,6 +105,8 @@ struct Work {
     waves: u32,
     /// Gas that it has to pay for.
     gas: u64,
+    /// Gas that it gives to programs that it creates.
+    given: u64,
 }
 
 impl Work {
@@ -116,6 +119,7 @@ impl Work {
             starved: false,
             waves: 0,
             gas: 0,
+            given: 0,
         }
     }
 
@@ -179,6 +183,7 @@ pub(crate) fn execute(
         }
     }
     let mut round = Round::new(scope, base)?;
+    round.root.add_codes(scope.content, &input.codes)?;
     round.drain(Most::Half)?;
     round.intake(input)?;
     let work_left = round.waves(input.parameters.round_gas_limit)?;

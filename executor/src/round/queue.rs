@@ -35,8 +35,8 @@ use std::{
 
 /// What a program does that concerns others, in order.
 pub(super) enum Effect {
-    /// The value is the program's own.
-    Send(Sent),
+    /// The value is the program's own, and so was the executable balance of a program that comes into being.
+    Send(Sent, u128),
     /// The value is in the program's custody.
     Reply {
         to: MessageId,
@@ -320,9 +320,12 @@ impl Queue<'_> {
         {
             *initialized = true;
         }
-        self.result
-            .effects
-            .extend(output.sent.into_iter().map(Effect::Send));
+        for sent in output.sent {
+            let gas = sent.birth.map_or(0, |birth| birth.gas);
+            self.result.work.given = self.result.work.given.saturating_add(gas);
+            let endowment = self.set_aside(gas);
+            self.result.effects.push(Effect::Send(sent, endowment));
+        }
         self.apply_reservations(&output.set_aside);
         let own_wake = output.woken.get(&dispatch.id).copied();
         self.wake(output.woken);

@@ -90,7 +90,10 @@ impl Round<'_> {
                 self.outgoing(actor, Outgoing::Reply(message));
                 Ok(())
             }
-            Effect::Send(sent) => self.send(actor, sent),
+            Effect::Send(sent, endowment) => match sent.birth {
+                Some(birth) => self.create(actor, sent, birth, endowment),
+                None => self.send(actor, sent),
+            },
         }
     }
 
@@ -102,6 +105,7 @@ impl Round<'_> {
             value,
             delay,
             gas,
+            birth: _,
         } = sent;
         if let Some(work) = self.work(actor)? {
             work.move_to_custody(value)?;
@@ -129,6 +133,7 @@ impl Round<'_> {
         if delay > 0 {
             let stashed = Stashed {
                 id,
+                kind: DispatchKind::Handle,
                 source: actor,
                 user: Some(destination),
                 payload,
@@ -151,10 +156,9 @@ impl Round<'_> {
     }
 
     /// Sends to a program, if the round has room for it and nothing of this sender waits before it.
-    fn pass_on(&mut self, actor: ActorId, held: Held) -> Result<(), RoundError> {
+    pub(super) fn pass_on(&mut self, actor: ActorId, held: Held) -> Result<(), RoundError> {
         let both = [actor, held.destination()];
-        if self.ledger.held.contains_key(&actor)
-            || !self.admits(Most::Whole, Outward::default(), &both)
+        if self.ledger.held.contains_key(&actor) || !self.admits(Most::Whole, held.outward(), &both)
         {
             self.hold(actor, held);
             return Ok(());
@@ -183,6 +187,7 @@ impl Round<'_> {
                 if delay > 0 {
                     let stashed = Stashed {
                         id,
+                        kind: DispatchKind::Handle,
                         source: actor,
                         user: None,
                         payload,
@@ -217,13 +222,15 @@ impl Round<'_> {
                 self.transfer(actor, heir, value)?;
                 self.give(heir, value)
             }
+            Held::Program(new) => self.bring_up(actor, *new),
         }
     }
 
     /// Keeps a delayed message with its destination, or with its sender if that is a user.
-    fn stash(&mut self, holder: ActorId, stashed: Stashed) -> Result<(), RoundError> {
+    pub(super) fn stash(&mut self, holder: ActorId, stashed: Stashed) -> Result<(), RoundError> {
         let Stashed {
             id,
+            kind,
             source,
             user,
             payload,
@@ -235,7 +242,7 @@ impl Round<'_> {
         tracing::debug!(message = %id, program = %holder, until = expiry, "message delayed");
         let dispatch = Dispatch {
             id,
-            kind: DispatchKind::Handle,
+            kind,
             source,
             payload: put_payload(self.scope.content, payload),
             value,
@@ -358,17 +365,17 @@ impl Round<'_> {
 
     /// Delivers the next thing that a program has for another one. False if the round has no room for it.
     fn drain_held(&mut self, actor: ActorId, most: Most) -> Result<bool, RoundError> {
-        let Some(destination) = self
+        let Some((destination, outward)) = self
             .ledger
             .held
             .get(&actor)
             .and_then(|backlog| backlog.front())
-            .map(Held::destination)
+            .map(|next| (next.destination(), next.outward()))
         else {
             self.ledger.held.remove(&actor);
             return Ok(true);
         };
-        if !self.admits(most, Outward::default(), &[actor, destination]) {
+        if !self.admits(most, outward, &[actor, destination]) {
             return Ok(false);
         }
         if let Some(next) = pop(&mut self.ledger.held, actor) {
@@ -442,15 +449,16 @@ impl Round<'_> {
 }
 
 /// A delayed message.
-struct Stashed {
-    id: MessageId,
-    source: ActorId,
+pub(super) struct Stashed {
+    pub(super) id: MessageId,
+    pub(super) kind: DispatchKind,
+    pub(super) source: ActorId,
     /// Set if it goes to a user.
-    user: Option<ActorId>,
-    payload: Vec<u8>,
-    value: u128,
-    delay: u32,
-    gas: GasTerms,
+    pub(super) user: Option<ActorId>,
+    pub(super) payload: Vec<u8>,
+    pub(super) value: u128,
+    pub(super) delay: u32,
+    pub(super) gas: GasTerms,
 }
 
 /// Takes the first thing out of a program's backlog.

@@ -9,7 +9,8 @@ use super::{
 use crate::StoreError;
 use codec::{Decode, Encode};
 use gear_exe_primitives::{
-    ActorId, MessageId,
+    ActorId, CodeId, MessageId,
+    creation::ProgramCreation,
     ethereum::EthereumEvent,
     message::{OutgoingMessage, ReplyDetails},
     round::NativeMessage,
@@ -77,6 +78,22 @@ pub(crate) enum Held {
     },
     /// Value that an heir gets.
     Value { heir: ActorId, value: u128 },
+    /// A program that comes into being, with its first message.
+    Program(Box<NewProgram>),
+}
+
+/// A program that a program creates.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct NewProgram {
+    pub(crate) id: MessageId,
+    pub(crate) destination: ActorId,
+    pub(crate) creation: ProgramCreation,
+    /// Its first executable balance, in wVARA base units.
+    pub(crate) endowment: u128,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) value: u128,
+    pub(crate) delay: u32,
+    pub(crate) gas: GasTerms,
 }
 
 impl Held {
@@ -85,6 +102,7 @@ impl Held {
         match self {
             Self::Message { destination, .. } | Self::Reply { destination, .. } => *destination,
             Self::Value { heir, .. } => *heir,
+            Self::Program(new) => new.destination,
         }
     }
 }
@@ -124,6 +142,8 @@ pub(crate) struct Root {
     inbox: Option<H256>,
     /// Hash of the last [`Seeds`].
     seeds: Option<H256>,
+    /// Hash of the accepted codes whose id ends with each byte.
+    codes: BTreeMap<u8, H256>,
 }
 
 impl Linked for Root {
@@ -136,6 +156,7 @@ impl Linked for Root {
         to.extend(self.held);
         to.extend(self.inbox);
         to.extend(self.seeds);
+        to.extend(self.codes.values());
     }
 }
 
@@ -145,7 +166,8 @@ leaf!(
     Backlog<Outgoing>,
     Backlog<Held>,
     VecDeque<Intake>,
-    Seeds
+    Seeds,
+    BTreeSet<CodeId>
 );
 
 /// The parts of a root that are not programs, loaded.
@@ -186,6 +208,30 @@ impl Root {
     ) -> Result<Option<ProgramRecord>, StoreError> {
         let chunk: Chunk = content.get_or_default(self.chunks.get(&actor.0.0[31]).copied())?;
         Ok(chunk.get(&actor).copied())
+    }
+
+    /// Whether the chain has accepted a code.
+    pub(crate) fn has_code(&self, content: &Content, code: CodeId) -> Result<bool, StoreError> {
+        let chunk = self.codes.get(&code.0.0[31]).copied();
+        let codes: BTreeSet<CodeId> = content.get_or_default(chunk)?;
+        Ok(codes.contains(&code))
+    }
+
+    /// Notes codes that the chain has accepted.
+    pub(crate) fn add_codes(
+        &mut self,
+        content: &Content,
+        codes: &[CodeId],
+    ) -> Result<(), StoreError> {
+        for code in codes {
+            let index = code.0.0[31];
+            let chunk = self.codes.get(&index).copied();
+            let mut all: BTreeSet<CodeId> = content.get_or_default(chunk)?;
+            if all.insert(*code) {
+                self.codes.insert(index, content.put(&all));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn programs(&self, content: &Content) -> Result<Chunk, StoreError> {

@@ -4,6 +4,7 @@
 //! a call against the contract (a pointer outside memory, a wait after a reply) ends the run.
 
 mod control;
+mod creating;
 mod facts;
 mod pages;
 mod replying;
@@ -54,6 +55,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> Result<()> {
     pages::link(linker)?;
     facts::link(linker)?;
     sending::link(linker)?;
+    creating::link(linker)?;
     replying::link(linker)?;
     reserving::link(linker)?;
     control::link(linker)

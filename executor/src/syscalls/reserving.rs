@@ -134,7 +134,7 @@ fn unreserve(env: &mut Env<'_>, id: H256) -> Result<Result<Vec<u8>, u32>> {
 
 /// Takes gas from what the message may still burn. If only the program's poverty is in the way, the message runs out of
 /// gas, and waits.
-fn take_gas(env: &mut Env<'_>, amount: u64) -> Result<Result<(), u32>> {
+pub(super) fn take_gas(env: &mut Env<'_>, amount: u64) -> Result<Result<(), u32>> {
     pay(env)?;
     let left = meter::left(&mut *env);
     let left = left.unsigned_abs();

@@ -191,34 +191,52 @@ impl Host {
             gas,
             delay,
         } = to;
-        self.fits(payload.len())?;
-        if self.sent.len() >= self.parameters.max_outgoing_messages as usize {
-            return Err(code::TOO_MANY_MESSAGES);
-        }
+        self.may_send(payload.len(), value)?;
         // Nobody could ever take it out there.
         if value > 0 && is_event_destination(destination) {
             return Err(code::INSUFFICIENT_VALUE);
-        }
-        if value > self.input.balance {
-            return Err(code::NOT_ENOUGH_VALUE);
         }
         let limit = self.gas_limit(gas)?;
         self.fits_outward(destination, payload.len())?;
         self.pay(value)?;
         self.use_gas(gas);
-        let context = &mut self.input.context;
-        let id = MessageId::outgoing(self.input.id, context.nonce);
-        context.nonce = context.nonce.wrapping_add(1);
-        self.sent_bytes += payload.len() as u64;
-        self.sent.push(Sent {
+        let id = self.next_id();
+        self.post(Sent {
             id,
             destination,
             payload,
             value,
             delay,
             gas: GasTerms { limit, reply: None },
+            birth: None,
         });
         Ok(id.as_ref().to_vec())
+    }
+
+    /// Whether the program may send another message of this length with this value.
+    pub(super) fn may_send(&self, length: usize, value: u128) -> Result<(), u32> {
+        self.fits(length)?;
+        if self.sent.len() >= self.parameters.max_outgoing_messages as usize {
+            return Err(code::TOO_MANY_MESSAGES);
+        }
+        if value > self.input.balance {
+            return Err(code::NOT_ENOUGH_VALUE);
+        }
+        Ok(())
+    }
+
+    /// The id of the next message.
+    pub(super) fn next_id(&mut self) -> MessageId {
+        let context = &mut self.input.context;
+        let id = MessageId::outgoing(self.input.id, context.nonce);
+        context.nonce = context.nonce.wrapping_add(1);
+        id
+    }
+
+    /// Takes a message that has been paid for.
+    pub(super) fn post(&mut self, sent: Sent) {
+        self.sent_bytes += sent.payload.len() as u64;
+        self.sent.push(sent);
     }
 
     fn open_message(&mut self) -> Result<Vec<u8>, u32> {

@@ -324,10 +324,9 @@ impl From<state::Dispatch> for Dispatch {
             value: Amount(dispatch.value),
             details: dispatch.details.map(|details| match details {
                 state::MessageDetails::Reply(details) => Details::Reply(details.into()),
-                state::MessageDetails::Signal { from, code } => Details::Signal {
-                    from: from.0,
-                    code,
-                },
+                state::MessageDetails::Signal { from, code } => {
+                    Details::Signal { from: from.0, code }
+                }
             }),
             context: dispatch.context.map(|context| ContextStore {
                 local_nonce: context.nonce,
