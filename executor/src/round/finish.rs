@@ -2,10 +2,13 @@
 //! the batch.
 
 use super::Round;
-use crate::{RoundError, gas::Outward, state::ProgramRecord};
+use crate::{
+    RoundError,
+    gas::Outward,
+    state::{ProgramRecord, ProgramState, root::Root},
+};
 use codec::Encode;
-use gear_exe_primitives::{hashing::blake2b256, round::RoundOutcome, transition::StateTransition};
-use std::collections::BTreeMap;
+use gear_exe_primitives::{proof::Kind, round::RoundOutcome, transition::StateTransition};
 
 /// What a transition comes to on Ethereum.
 fn settlement(change: &StateTransition) -> Outward {
@@ -17,49 +20,50 @@ fn settlement(change: &StateTransition) -> Outward {
     messages.fold(Outward::frame().plus(claims), Outward::plus)
 }
 
+/// The highest price of gas at which a starved program could run.
+fn could_pay(state: &ProgramState) -> u128 {
+    let gas = state.required_gas.unwrap_or(1).max(1);
+    state.executable_balance / u128::from(gas)
+}
+
 impl Round<'_> {
     pub(super) fn finish(mut self, work_left: bool) -> Result<RoundOutcome, RoundError> {
+        let content = self.scope.content;
         self.commit_memory()?;
-        let (mut records, mut transitions) = (BTreeMap::new(), Vec::new());
-        for (actor, work) in self.programs {
+        self.ledger.turns.busy = self.next_turn()?;
+        let mut transitions = Vec::new();
+        for (actor, mut work) in self.programs {
             let waits = !work.account.queue.is_empty();
-            if waits && work.starved {
-                self.ledger.starved.insert(actor);
-            } else {
-                self.ledger.starved.remove(&actor);
-            }
-            if waits && !work.starved {
-                self.ledger.busy.insert(actor);
-            } else {
-                self.ledger.busy.remove(&actor);
-            }
-            let mut state = work.account.store(self.scope.content);
+            let mut state = work.account.store(content)?;
             let mut change = work.change;
-            let quiet = blake2b256([state.encode()]) == work.before
+            let quiet = Kind::State.hash(&state.encode()) == work.before
                 && change.inheritor.is_none()
                 && change.value_to_receive == 0
                 && change.net_transfer == 0
                 && change.messages.is_empty()
                 && change.value_claims.is_empty();
-            if quiet {
-                continue;
+            if !quiet {
+                // Who cannot pay for it all pays what there is: what is due to Ethereum must not wait for a top-up, and a
+                // program without balance does nothing of its own.
+                let price = settlement(&change).price(self.scope.parameters);
+                state.executable_balance = state.executable_balance.saturating_sub(price);
+                let record = ProgramRecord {
+                    code_id: work.account.code_id,
+                    state_hash: content.put(&state),
+                };
+                change.new_state_hash = record.state_hash;
+                self.records.insert(content, actor, record)?;
+                transitions.push(change);
             }
-            // Who cannot pay for it all pays what there is: what is due to Ethereum must not wait for a top-up, and a
-            // program without balance does nothing of its own.
-            let price = settlement(&change).price(self.scope.parameters);
-            state.executable_balance = state.executable_balance.saturating_sub(price);
-            let record = ProgramRecord {
-                code_id: work.account.code_id,
-                state_hash: self.scope.content.put(&state),
-            };
-            change.new_state_hash = record.state_hash;
-            records.insert(actor, record);
-            transitions.push(change);
+            if waits || work.waited {
+                let starved = waits && work.starved;
+                let above = starved.then(|| could_pay(&state));
+                self.ledger.starve(content, actor, above)?;
+                self.ledger.occupy(content, actor, waits && !starved)?;
+            }
         }
-        self.ledger.starved_price = self.scope.parameters.value_per_gas;
-        let state_root = self
-            .root
-            .update(self.scope.content, &records, &self.ledger)?;
+        let starved = self.ledger.first_starved(content)?;
+        let state_root = Root::store(content, &self.records, &mut self.ledger)?;
         Ok(RoundOutcome {
             state_root,
             receipts: self.receipts,
@@ -67,7 +71,7 @@ impl Round<'_> {
             transitions,
             gas_burned: self.gas_burned,
             work_left,
-            starved: self.ledger.starved.into_iter().collect(),
+            starved,
         })
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     code::Codes,
     state::{
         account::{Account, Life},
-        root::{Ledger, Root},
+        root::{Ledger, Records, Root},
         store::Content,
     },
     stats::Counters,
@@ -70,7 +70,7 @@ impl Scope<'_> {
 /// Who is a program: fixed once a round's events are taken.
 pub(crate) struct Directory {
     content: Arc<Content>,
-    root: Root,
+    records: Arc<Records>,
     created: BTreeSet<ActorId>,
     known: RwLock<HashMap<ActorId, bool>>,
 }
@@ -83,7 +83,7 @@ impl Directory {
         if let Some(known) = self.known.read().get(&actor) {
             return Ok(*known);
         }
-        let is = self.root.program(&self.content, actor)?.is_some();
+        let is = self.records.get(&self.content, actor)?.is_some();
         self.known.write().insert(actor, is);
         Ok(is)
     }
@@ -98,6 +98,8 @@ struct Work {
     before: H256,
     /// Its first message waits for executable balance.
     starved: bool,
+    /// It had messages to run when the round began.
+    waited: bool,
     /// Waves that it has taken part in.
     waves: u32,
 }
@@ -105,6 +107,7 @@ struct Work {
 impl Work {
     fn new(account: Account, actor: ActorId, before: H256) -> Self {
         Self {
+            waited: !account.queue.is_empty(),
             account,
             slot: Slot::Away,
             change: StateTransition::new(actor, before),
@@ -149,10 +152,12 @@ pub(crate) struct Answer {
 
 pub(crate) struct Round<'a> {
     scope: Scope<'a>,
-    root: Root,
+    records: Arc<Records>,
     ledger: Ledger,
     programs: BTreeMap<ActorId, Work>,
     absent: BTreeSet<ActorId>,
+    /// The first program with messages from earlier rounds that this one has no room for.
+    unloaded: Option<ActorId>,
     receipts: Vec<Receipt>,
     replies: Vec<NativeReply>,
     budget: Budget,
@@ -203,10 +208,11 @@ impl<'a> Round<'a> {
         };
         Ok(Self {
             scope,
-            root,
+            records: Arc::new(root.records()),
             ledger,
             programs: BTreeMap::new(),
             absent: BTreeSet::new(),
+            unloaded: None,
             receipts: Vec::new(),
             replies: Vec::new(),
             budget: Budget::default(),
@@ -252,14 +258,14 @@ impl<'a> Round<'a> {
         if self.absent.contains(&actor) {
             return Ok(false);
         }
-        let Some(record) = self.root.program(self.scope.content, actor)? else {
+        let Some(record) = self.records.get(self.scope.content, actor)? else {
             self.absent.insert(actor);
             return Ok(false);
         };
         let mut account = Account::load(self.scope.content, record)?;
         if self.scope.query.is_some() {
             // A query is answered as if it came first.
-            account.queue.clear();
+            account.queue = Default::default();
         }
         self.programs
             .insert(actor, Work::new(account, actor, record.state_hash));

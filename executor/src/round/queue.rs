@@ -89,7 +89,7 @@ pub(super) fn run_queue(
         hashed: (Vec::new(), keccak256([[]])),
     };
     while queue.result.spent < share || queue.result.spent == 0 {
-        let Some(dispatch) = queue.result.work.account.queue.pop_front() else {
+        let Some(dispatch) = queue.result.work.account.queue.pop_front(scope.content)? else {
             break;
         };
         if let Some(held) = queue.message(dispatch)? {
@@ -301,23 +301,23 @@ impl Queue<'_> {
         self.result
             .effects
             .extend(output.sent.into_iter().map(Effect::Send));
-        self.wake(output.woken);
+        self.wake(output.woken)?;
         if let Ended::Wait(blocks) = ended {
             let mut context = output.context;
             context.gas_burned = gas_burned;
-            self.wait(dispatch, context, blocks);
-            return Ok(());
+            return self.wait(dispatch, context, blocks);
         }
         self.reply(&dispatch, output.reply, gas_burned)?;
         if let Ended::Exit(heir) = ended {
-            self.exit(heir);
+            self.exit(heir)?;
         }
         Ok(())
     }
 
-    fn wake(&mut self, woken: BTreeSet<MessageId>) {
+    fn wake(&mut self, woken: BTreeSet<MessageId>) -> Result<(), RoundError> {
         for id in woken {
-            if let Some(waiting) = self.result.work.account.waitlist.remove(&id) {
+            let waitlist = &mut self.result.work.account.waitlist;
+            if let Some(waiting) = waitlist.remove(self.scope.content, &id)? {
                 tracing::debug!(message = %id, program = %self.actor, "message woken");
                 let task = Task::Wake(self.actor, id);
                 self.result
@@ -326,9 +326,15 @@ impl Queue<'_> {
                 self.result.work.account.queue.push_back(waiting.value);
             }
         }
+        Ok(())
     }
 
-    fn wait(&mut self, mut dispatch: Dispatch, context: ContextStore, blocks: u32) {
+    fn wait(
+        &mut self,
+        mut dispatch: Dispatch,
+        context: ContextStore,
+        blocks: u32,
+    ) -> Result<(), RoundError> {
         let id = dispatch.id;
         let expiry = self.scope.height().saturating_add(blocks);
         tracing::debug!(message = %id, program = %self.actor, until = expiry, gas = context.gas_burned, "message waits");
@@ -337,10 +343,12 @@ impl Queue<'_> {
             value: dispatch,
             expiry,
         };
-        self.result.work.account.waitlist.insert(id, waiting);
+        let waitlist = &mut self.result.work.account.waitlist;
+        waitlist.insert(self.scope.content, &id, &waiting)?;
         self.result
             .effects
             .push(Effect::Schedule(expiry, Task::Wake(self.actor, id)));
+        Ok(())
     }
 
     /// The reply of a message that succeeded: the program's own, or the automatic one. Nothing replies to a reply.
@@ -372,7 +380,7 @@ impl Queue<'_> {
         Ok(())
     }
 
-    fn exit(&mut self, heir: ActorId) {
+    fn exit(&mut self, heir: ActorId) -> Result<(), RoundError> {
         tracing::info!(program = %self.actor, inheritor = %heir, "program exited");
         let work = &mut self.result.work;
         work.account.life = Life::Exited(heir);
@@ -380,13 +388,14 @@ impl Queue<'_> {
         let value = std::mem::take(&mut work.account.balance);
         self.result.effects.push(Effect::Inherit { heir, value });
         // Nothing wakes what waits any more; it is refused from the queue.
-        for (id, waiting) in std::mem::take(&mut work.account.waitlist) {
+        for (id, waiting) in work.account.waitlist.take(self.scope.content)? {
             let task = Task::Wake(self.actor, id);
             self.result
                 .effects
                 .push(Effect::Unschedule(waiting.expiry, task));
             work.account.queue.push_back(waiting.value);
         }
+        Ok(())
     }
 
     /// A message that failed or was refused: its value goes back with the error.

@@ -17,7 +17,7 @@ pub const INLINE_PAYLOAD: usize = 1024;
 /// A queue by hash, with its length as far as a byte holds it.
 #[derive(Clone, Default, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct QueueRef {
-    /// Hash of the [`MessageQueue`]; nothing if empty.
+    /// Hash of the queue, which [`Executor::queue`](crate::Executor::queue) reads; nothing if empty.
     pub hash: Option<H256>,
     /// Its length, at most 255.
     pub cached_queue_size: u8,
@@ -52,11 +52,11 @@ pub struct ProgramState {
     pub canonical_queue: QueueRef,
     /// Always empty: native messages share the one queue. Kept for the shape.
     pub injected_queue: QueueRef,
-    /// Hash of the [`Waitlist`].
+    /// Hash of the waitlist, which [`Executor::waitlist`](crate::Executor::waitlist) reads.
     pub waitlist_hash: Option<H256>,
-    /// Hash of the [`DispatchStash`].
+    /// Hash of the stash, which [`Executor::stash`](crate::Executor::stash) reads.
     pub stash_hash: Option<H256>,
-    /// Hash of the [`Mailbox`].
+    /// Hash of the mailboxes, which [`Executor::mailbox`](crate::Executor::mailbox) reads.
     pub mailbox_hash: Option<H256>,
     /// ETH that it owns, in wei.
     #[serde(with = "shapes::amount")]
@@ -68,6 +68,9 @@ pub struct ProgramState {
     /// this much gas.
     #[serde(default)]
     pub required_gas: Option<u64>,
+    /// Its first message, the one for `init`, has reached it.
+    #[serde(default)]
+    pub init_sent: bool,
 }
 
 /// Which entry point a message is for.
@@ -196,7 +199,7 @@ pub type MessageQueue = VecDeque<Dispatch>;
 pub type Waitlist = BTreeMap<MessageId, Expiring<Dispatch>>;
 /// Delayed messages; with the user, if it goes to one.
 pub type DispatchStash = BTreeMap<MessageId, Expiring<(Dispatch, Option<ActorId>)>>;
-/// Hashes of [`UserMailbox`]es.
+/// Hashes of users' mailboxes, which [`Executor::user_mailbox`](crate::Executor::user_mailbox) reads.
 pub type Mailbox = BTreeMap<ActorId, H256>;
 /// A user's messages from one program.
 pub type UserMailbox = BTreeMap<MessageId, Expiring<MailboxMessage>>;
