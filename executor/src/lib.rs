@@ -4,15 +4,18 @@
 //! A round is a pure function of a base state and an input ([`Executor::execute_round`]): the same input gives the same
 //! roots, receipts, gas and order on every machine, with any number of threads, the first time and the tenth. Data flow:
 //! `code` takes WASM in; `round` takes events and messages in, has the programs that `vm` holds in memory run them, and
-//! makes transitions and receipts; `state` keeps everything by content; `query` answers readers.
+//! makes transitions and receipts; `state` keeps everything by content; `query` answers readers, `proof` convinces them,
+//! and `snapshot` takes a state to another machine.
 
 mod allocations;
 mod code;
 mod error;
 pub mod gas;
+mod proof;
 mod query;
 mod round;
 mod run;
+mod snapshot;
 pub mod state;
 mod stats;
 mod syscalls;
@@ -20,7 +23,9 @@ mod vm;
 
 pub use code::{MAX_CODE_LENGTH, MAX_FUNCTION_LENGTH, MAX_STATIC_PAGES};
 pub use error::{CodeError, OpenError, QueryError, RoundError, StoreError};
+pub use proof::ProveError;
 pub use query::{ProgramCost, Query, QueryContext, QueryReply};
+pub use snapshot::{CHUNK_BYTES, Export, Import, MAX_OBJECT_BYTES, Progress, SnapshotError};
 pub use stats::ExecutorStats;
 
 use code::Codes;
@@ -28,11 +33,14 @@ use codec::{Decode, Encode};
 use gear_exe_primitives::{
     ActorId, CodeId, H256,
     hashing::blake2b256,
-    round::{RoundInput, RoundOutcome},
+    round::{ChainBlock, RoundInput, RoundOutcome},
 };
 use parking_lot::Mutex;
 use state::{
-    MemoryPages, MemoryPagesRegion, ProgramRecord, ProgramState,
+    DispatchStash, Mailbox, MemoryPages, MemoryPagesRegion, MessageQueue, ProgramRecord,
+    ProgramState, UserMailbox, Waitlist,
+    line::Line,
+    map::Map,
     root::Root,
     store::{Content, Disk, Table},
 };
@@ -101,6 +109,7 @@ pub struct Stored {
 /// An outcome as it is stored.
 #[derive(Encode, Decode)]
 struct StoredOutcome {
+    number: u64,
     /// Hash of base and input.
     request: H256,
     outcome: RoundOutcome,
@@ -210,12 +219,14 @@ impl Executor {
             .pool
             .install(|| round::execute(scope, base, input))?;
         let added = content.take_added();
-        let stored = StoredOutcome { request, outcome };
+        let stored = StoredOutcome {
+            number: block.number,
+            request,
+            outcome,
+        };
         let encoded = stored.encode();
         let root = stored.outcome.state_root;
-        self.inner
-            .disk
-            .write_round(block.hash, &encoded, root, &added)?;
+        self.inner.disk.write_round(block, &encoded, root, &added)?;
         self.inner.residents.keep();
 
         let outcome = stored.outcome;
@@ -252,12 +263,27 @@ impl Executor {
     pub fn forget(&self, blocks: &[H256], keep: Option<H256>) -> Result<usize, StoreError> {
         let _one_at_a_time = self.inner.round.lock();
         let mut outcomes = Vec::with_capacity(blocks.len());
-        for block in blocks {
-            if let Some(stored) = self.stored_outcome(*block)? {
-                outcomes.push((*block, stored.outcome.state_root));
+        for hash in blocks {
+            if let Some(stored) = self.stored_outcome(*hash)? {
+                let block = ChainBlock {
+                    number: stored.number,
+                    hash: *hash,
+                };
+                outcomes.push((block, stored.outcome.state_root));
             }
         }
         self.inner.disk.forget(&outcomes, keep)
+    }
+
+    /// Stored rounds of blocks with a number below this one, whatever fork they are on: the lowest first, no more than
+    /// `most`. What of them is not needed any more, [`Self::forget`] forgets: a round of a fork that was left is known to
+    /// nobody else.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub fn rounds_below(&self, number: u64, most: usize) -> Result<Vec<ChainBlock>, StoreError> {
+        self.inner.disk.rounds_below(number, most)
     }
 
     /// How much is stored.
@@ -297,8 +323,14 @@ impl Executor {
     /// [`StoreError`] if the root is not stored.
     pub fn program_ids(&self, root: H256) -> Result<Vec<ActorId>, StoreError> {
         let content = Content::new(&self.inner.disk);
-        let root = Root::load(&content, root)?;
-        Ok(root.programs(&content)?.into_keys().collect())
+        let mut all = Vec::new();
+        if let Some(hash) = Root::load(&content, root)?.programs {
+            Map::<ActorId, ProgramRecord>::visit(&content, hash, |actor, _| {
+                all.push(actor);
+                Ok(())
+            })?;
+        }
+        Ok(all)
     }
 
     /// Code and state hash of a program.
@@ -308,7 +340,19 @@ impl Executor {
     /// [`StoreError`] if the root is not stored.
     pub fn program(&self, root: H256, actor: ActorId) -> Result<Option<ProgramRecord>, StoreError> {
         let content = Content::new(&self.inner.disk);
-        Root::load(&content, root)?.program(&content, actor)
+        Root::load(&content, root)?.records().get(&content, actor)
+    }
+
+    /// Whether a program's messages wait for executable balance in the state behind `root`. Outcomes name no more than 1,024
+    /// such programs.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the root is not stored.
+    pub fn is_starved(&self, root: H256, actor: ActorId) -> Result<bool, StoreError> {
+        let content = Content::new(&self.inner.disk);
+        let starved = Root::load(&content, root)?.starved;
+        Map::<ActorId, u128>::new(starved).contains(&content, &actor)
     }
 
     /// A program's state by its hash.
@@ -320,13 +364,62 @@ impl Executor {
         self.read(hash)
     }
 
-    /// Any object of [`state`] by its hash.
+    /// A single object of [`state`] by its hash. Queues, waitlists, stashes and mailboxes are many objects, which the
+    /// methods below read.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if it is not stored or something else.
     pub fn read<T: Decode>(&self, hash: H256) -> Result<T, StoreError> {
         Content::new(&self.inner.disk).get(hash)
+    }
+
+    /// The messages of a queue, by the hash in the program's state.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if they are not stored, or the hash is one of something else.
+    pub fn queue(&self, hash: H256) -> Result<MessageQueue, StoreError> {
+        Line::list(&Content::new(&self.inner.disk), hash)
+    }
+
+    /// The messages that wait, by the hash in the program's state.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if they are not stored, or the hash is one of something else.
+    pub fn waitlist(&self, hash: H256) -> Result<Waitlist, StoreError> {
+        let all = Map::list(&Content::new(&self.inner.disk), hash)?;
+        Ok(all.into_iter().collect())
+    }
+
+    /// Delayed messages, by the hash in the program's state.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if they are not stored, or the hash is one of something else.
+    pub fn stash(&self, hash: H256) -> Result<DispatchStash, StoreError> {
+        let all = Map::list(&Content::new(&self.inner.disk), hash)?;
+        Ok(all.into_iter().collect())
+    }
+
+    /// Hashes of users' mailboxes, by the hash in the program's state.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if they are not stored, or the hash is one of something else.
+    pub fn mailbox(&self, hash: H256) -> Result<Mailbox, StoreError> {
+        state::map::parts(&Content::new(&self.inner.disk), hash)
+    }
+
+    /// A user's messages from one program, by the hash that [`Self::mailbox`] gives.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if they are not stored, or the hash is one of something else.
+    pub fn user_mailbox(&self, hash: H256) -> Result<UserMailbox, StoreError> {
+        let all = Map::list(&Content::new(&self.inner.disk), hash)?;
+        Ok(all.into_iter().collect())
     }
 
     /// The regions of a program's memory, by the hash in its state.
@@ -362,6 +455,7 @@ impl Executor {
         ExecutorStats {
             programs_in_memory: programs,
             memory_bytes: bytes,
+            objects_read: self.inner.disk.objects_read(),
             ..self.inner.stats.read(self.inner.codes.cached())
         }
     }

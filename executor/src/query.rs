@@ -4,8 +4,7 @@ use crate::{
     Executor, QueryError, RoundError, StoreError,
     round::{Round, Scope, events::Incoming},
     state::{
-        Answer, DispatchKind, FullProgramState, GasTerms, Mailbox, MessageType, ProgramState,
-        store::Content,
+        Answer, DispatchKind, FullProgramState, GasTerms, MessageType, Tracked, store::Content,
     },
 };
 use gear_exe_primitives::{
@@ -216,22 +215,20 @@ impl Executor {
     ///
     /// [`StoreError`] if a part of it is not stored.
     pub fn full_state(&self, state_hash: H256) -> Result<FullProgramState, StoreError> {
-        let content = Content::new(&self.inner.disk);
-        let state: ProgramState = content.get(state_hash)?;
-        fn part<T: codec::Decode>(
-            content: &Content,
+        let state = self.read_state(state_hash)?;
+        fn part<T>(
             hash: Option<H256>,
+            read: impl FnOnce(H256) -> Result<T, StoreError>,
         ) -> Result<Option<T>, StoreError> {
-            hash.map(|hash| content.get(hash)).transpose()
+            hash.map(read).transpose()
         }
         Ok(FullProgramState {
-            canonical_queue: part(&content, state.canonical_queue.hash)?,
-            injected_queue: part(&content, state.injected_queue.hash)?,
-            waitlist: part(&content, state.waitlist_hash)?
-                .map(|inner: crate::state::Waitlist| inner.into()),
-            stash: part(&content, state.stash_hash)?,
-            mailbox: part(&content, state.mailbox_hash)?.map(|inner: Mailbox| inner.into()),
-            reservations: part(&content, state.reservations_hash)?,
+            canonical_queue: part(state.canonical_queue.hash, |hash| self.queue(hash))?,
+            injected_queue: part(state.injected_queue.hash, |hash| self.queue(hash))?,
+            waitlist: part(state.waitlist_hash, |hash| self.waitlist(hash))?.map(Tracked::from),
+            stash: part(state.stash_hash, |hash| self.stash(hash))?,
+            mailbox: part(state.mailbox_hash, |hash| self.mailbox(hash))?.map(Tracked::from),
+            reservations: part(state.reservations_hash, |hash| self.read(hash))?,
             program: state.program,
             balance: state.balance,
             executable_balance: state.executable_balance,

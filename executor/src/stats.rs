@@ -27,6 +27,8 @@ pub struct ExecutorStats {
     pub queries: u64,
     /// Nanoseconds spent executing rounds.
     pub round_nanoseconds: u64,
+    /// Objects of states read from the store.
+    pub objects_read: u64,
 }
 
 #[derive(Default)]
@@ -55,6 +57,7 @@ impl Counters {
             messages_to_ethereum: self.messages_to_ethereum.load(Relaxed),
             queries: self.queries.load(Relaxed),
             round_nanoseconds: self.round_nanoseconds.load(Relaxed),
+            objects_read: 0,
         }
     }
 }

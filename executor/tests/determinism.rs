@@ -445,8 +445,8 @@ fn damaged_content_is_noticed() {
     let (root, input) = (world.root, world.input());
     drop(world);
     let damaged = change(&folder.path().join("store"), "content", |bytes| {
-        // In front of a page stands how many objects it names: none.
-        (bytes.len() == 4 + PAGE_SIZE).then(|| {
+        // In front of a page stand its kind and how many objects it names: none.
+        (bytes.len() == 5 + PAGE_SIZE).then(|| {
             let mut bytes = bytes.to_vec();
             bytes[77] ^= 1;
             bytes

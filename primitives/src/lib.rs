@@ -19,6 +19,7 @@
 //! * [`report`]: what the chain reports of rounds, seals and batches.
 //! * `host`, `runtime_api` (feature `substrate`): what crosses between runtime and node.
 //! * [`merkle`]: the binary tree over receipts, with proofs that verify offline.
+//! * [`proof`]: proofs of pages, messages and balances against a state root.
 //!
 //! Units: gas is counted in gas, wVARA in base units (12 decimals), ETH in wei, time in seconds where Ethereum gives
 //! seconds and in milliseconds elsewhere; each field says which.
@@ -38,6 +39,7 @@ pub mod ids;
 pub mod merkle;
 pub mod message;
 pub mod outbox;
+pub mod proof;
 pub mod quorum;
 pub mod report;
 pub mod round;

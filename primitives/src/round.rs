@@ -176,7 +176,7 @@ pub struct RoundOutcome {
     pub gas_burned: u64,
     /// Messages are left in queues that could run if the round had more gas.
     pub work_left: bool,
-    /// Programs whose messages wait for executable balance, ordered by actor id.
+    /// Programs whose messages wait for executable balance, ordered by actor id: the first 1,024 of them.
     pub starved: Vec<ActorId>,
 }
 

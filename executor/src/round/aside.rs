@@ -52,14 +52,10 @@ impl Account {
     pub(super) fn pay_with_all(&mut self, price: u128) {
         let reserved = self.reservations.values_mut();
         let reserved = reserved.map(|own| &mut own.value.value);
-        let waiting = self.waitlist.values_mut().map(|waiting| &mut waiting.value);
-        let pending = waiting.chain(&mut self.queue);
-        let contexts = pending.filter_map(|own| own.context.as_mut());
-        let kept = contexts.map(|context| &mut context.signal_value);
         let mut due = price;
         for source in std::iter::once(&mut self.executable_balance)
             .chain(reserved)
-            .chain(kept)
+            .chain([&mut self.kept_for_signals])
         {
             let part = due.min(*source);
             *source -= part;
@@ -138,12 +134,18 @@ impl Queue<'_> {
         context.signal_gas = context.signal_gas.saturating_add(set_aside.signal_gas);
         let value = self.set_aside(set_aside.signal_gas);
         context.signal_value = context.signal_value.saturating_add(value);
+        let kept = &mut self.result.work.account.kept_for_signals;
+        *kept = kept.saturating_add(value);
     }
 
     /// A message ends.
     pub(super) fn take_back_for_signal(&mut self, context: Option<&ContextStore>) {
         let value = context.map_or(0, |context| context.signal_value);
-        self.result.work.account.take_back(value);
+        let account = &mut self.result.work.account;
+        // Settlement may have taken of it.
+        let value = value.min(account.kept_for_signals);
+        account.kept_for_signals -= value;
+        account.take_back(value);
     }
 
     /// Tells the program that one of its messages failed, if it has set aside `gas` for that.

@@ -43,7 +43,7 @@ impl Round<'_> {
             work.move_to_custody(sent.value)?;
         }
         let code_id = birth.creation.code_id;
-        let known = self.root.has_code(self.scope.content, code_id)?;
+        let known = self.ledger.codes.get(self.scope.content, &code_id)?.is_some();
         if !known || self.find(sent.destination)? {
             tracing::debug!(program = %sent.destination, creator = %actor, code = %code_id, "no program created: its code is not known");
             if let Some(work) = self.work(actor)? {
@@ -75,6 +75,7 @@ impl Round<'_> {
         let (program, creation) = (new.destination, new.creation);
         let mut account = Account::new(creation.code_id);
         account.executable_balance = new.endowment;
+        account.init_sent = true;
         let mut work = Work::new(account, program, H256::zero());
         work.change.creation = Some(creation);
         self.absent.remove(&program);

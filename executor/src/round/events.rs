@@ -19,7 +19,6 @@ use gear_exe_primitives::{
     transition::ValueClaim,
 };
 use primitive_types::{H160, H256};
-use std::collections::btree_map::Entry;
 
 /// A message that is put into a queue.
 pub(crate) struct Incoming {
@@ -77,8 +76,11 @@ impl Round<'_> {
                 value,
                 call_reply,
             } => {
-                let kind = match self.programs.get(&actor) {
-                    Some(work) if awaits_init(&work.account) => DispatchKind::Init,
+                let kind = match self.programs.get_mut(&actor) {
+                    Some(work) if awaits_init(&work.account) => {
+                        work.account.init_sent = true;
+                        DispatchKind::Init
+                    }
                     _ => DispatchKind::Handle,
                 };
                 let incoming = Incoming {
@@ -113,7 +115,7 @@ impl Round<'_> {
                 tracing::debug!(program = %actor, message = %replied_to, "a reply to nothing is ignored");
                 if value > 0 {
                     // The message is gone: what came with the reply goes back.
-                    self.pay_back(actor, replied_to, source, value);
+                    self.pay_back(actor, replied_to, source, value)?;
                 }
                 Ok(())
             }
@@ -261,13 +263,13 @@ impl Round<'_> {
         message_id: MessageId,
         destination: H160,
         value: u128,
-    ) {
+    ) -> Result<(), RoundError> {
         let claim = ValueClaim {
             message_id,
             destination,
             value,
         };
-        self.outgoing(actor, Outgoing::Claim(claim));
+        self.outgoing(actor, Outgoing::Claim(claim))
     }
 
     /// Takes a message out of a mailbox and pays its value to the user. Nothing if it is not there.
@@ -277,23 +279,19 @@ impl Round<'_> {
         user: ActorId,
         id: MessageId,
     ) -> Result<Option<MailboxMessage>, RoundError> {
+        let content = self.scope.content;
         let Some(work) = self.work(actor)? else {
             return Ok(None);
         };
         let mailbox = &mut work.account.mailbox;
-        let Entry::Occupied(mut own) = mailbox.entry(user) else {
+        let own = mailbox.take(content, user, |own| own.remove(content, &id))?;
+        let Some(message) = own else {
             return Ok(None);
         };
-        let Some(message) = own.get_mut().remove(&id) else {
-            return Ok(None);
-        };
-        if own.get().is_empty() {
-            own.remove();
-        }
         if message.value.value > 0 {
-            self.pay_back(actor, id, user.to_address_lossy(), message.value.value);
+            self.pay_back(actor, id, user.to_address_lossy(), message.value.value)?;
         }
-        self.unschedule(message.expiry, Task::Mailbox(actor, user, id));
+        self.unschedule(message.expiry, Task::Mailbox(actor, user, id))?;
         Ok(Some(message.value))
     }
 
@@ -309,8 +307,7 @@ impl Round<'_> {
                 break;
             }
             if !self.admits(Most::Whole, Outward::default(), &[owner, heir]) {
-                self.hold(owner, Held::Value { heir, value });
-                return Ok(());
+                return self.hold(owner, Held::Value { heir, value });
             }
             self.transfer(owner, heir, value)?;
             owner = heir;
@@ -328,21 +325,12 @@ impl Round<'_> {
 
 /// Whether a program has neither run nor been sent its first message.
 fn awaits_init(account: &Account) -> bool {
-    let uninitialized = matches!(
-        account.life,
-        Life::Active {
-            initialized: false,
-            ..
-        }
-    );
-    let waiting = account.waitlist.values().map(|waiting| &waiting.value);
-    // A program creates one with a delayed first message.
-    let delayed = account.stash.values().map(|stashed| &stashed.value.0);
-    uninitialized
-        && !account
-            .queue
-            .iter()
-            .chain(waiting)
-            .chain(delayed)
-            .any(|dispatch| dispatch.kind == DispatchKind::Init)
+    !account.init_sent
+        && matches!(
+            account.life,
+            Life::Active {
+                initialized: false,
+                ..
+            }
+        )
 }

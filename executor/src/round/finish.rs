@@ -2,12 +2,15 @@
 //! the batch: from its executable balance, and if that is too little, from what it has set aside of it.
 
 use super::{Round, Work};
-use crate::{ProgramCost, RoundError, gas::Outward, state::ProgramRecord};
+use crate::{
+    ProgramCost, RoundError,
+    gas::Outward,
+    state::{ProgramRecord, ProgramState, root::Root},
+};
 use codec::Encode;
 use gear_exe_primitives::{
-    ActorId, hashing::blake2b256, round::RoundOutcome, transition::StateTransition,
+    ActorId, proof::Kind, round::RoundOutcome, transition::StateTransition,
 };
-use std::collections::BTreeMap;
 
 /// What a transition comes to on Ethereum.
 fn settlement(change: &StateTransition) -> Outward {
@@ -22,6 +25,12 @@ fn settlement(change: &StateTransition) -> Outward {
     };
     let frame = Outward::frame().plus(creation).plus(claims);
     messages.fold(frame, Outward::plus)
+}
+
+/// The highest price of gas at which a starved program could run.
+fn could_pay(state: &ProgramState) -> u128 {
+    let gas = state.required_gas.unwrap_or(1).max(1);
+    state.executable_balance / u128::from(gas)
 }
 
 impl Round<'_> {
@@ -49,47 +58,43 @@ impl Round<'_> {
     }
 
     pub(super) fn finish(mut self, work_left: bool) -> Result<RoundOutcome, RoundError> {
+        let content = self.scope.content;
         self.commit_memory()?;
-        let (mut records, mut transitions) = (BTreeMap::new(), Vec::new());
+        self.ledger.turns.busy = self.next_turn()?;
+        let mut transitions = Vec::new();
         for (actor, mut work) in self.programs {
             let waits = !work.account.queue.is_empty();
-            if waits && work.starved {
-                self.ledger.starved.insert(actor);
-            } else {
-                self.ledger.starved.remove(&actor);
-            }
-            if waits && !work.starved {
-                self.ledger.busy.insert(actor);
-            } else {
-                self.ledger.busy.remove(&actor);
-            }
-            let mut state = work.account.store(self.scope.content);
+            let mut state = work.account.store(content)?;
             let mut change = work.change;
-            if change.is_quiet() && blake2b256([state.encode()]) == work.before {
-                continue;
-            }
-            // Who cannot pay for it all pays what there is: what is due to Ethereum must not wait for a top-up, and a
-            // program without balance does nothing of its own.
-            let price = settlement(&change).price(self.scope.parameters);
-            match state.executable_balance.checked_sub(price) {
-                Some(rest) => state.executable_balance = rest,
-                None => {
-                    work.account.pay_with_all(price);
-                    state = work.account.store(self.scope.content);
+            let quiet = change.is_quiet() && Kind::State.hash(&state.encode()) == work.before;
+            if !quiet {
+                // Who cannot pay for it all pays what there is: what is due to Ethereum must not wait for a top-up, and a
+                // program without balance does nothing of its own.
+                let price = settlement(&change).price(self.scope.parameters);
+                match state.executable_balance.checked_sub(price) {
+                    Some(rest) => state.executable_balance = rest,
+                    None => {
+                        work.account.pay_with_all(price);
+                        state = work.account.store(content)?;
+                    }
                 }
+                let record = ProgramRecord {
+                    code_id: work.account.code_id,
+                    state_hash: content.put(&state),
+                };
+                change.new_state_hash = record.state_hash;
+                self.records.insert(content, actor, record)?;
+                transitions.push(change);
             }
-            let record = ProgramRecord {
-                code_id: work.account.code_id,
-                state_hash: self.scope.content.put(&state),
-            };
-            change.new_state_hash = record.state_hash;
-            records.insert(actor, record);
-            transitions.push(change);
+            if waits || work.waited {
+                let starved = waits && work.starved;
+                let above = starved.then(|| could_pay(&state));
+                self.ledger.starve(content, actor, above)?;
+                self.ledger.occupy(content, actor, waits && !starved)?;
+            }
         }
-        self.ledger.starved_price = self.scope.parameters.value_per_gas;
-        let state_root = self
-            .root
-            .update(self.scope.content, &records, &self.ledger)?;
+        let starved = self.ledger.first_starved(content)?;
+        let state_root = Root::store(content, &self.records, &mut self.ledger)?;
         Ok(RoundOutcome {
             state_root,
             receipts: self.receipts,
@@ -97,7 +102,7 @@ impl Round<'_> {
             transitions,
             gas_burned: self.gas_burned,
             work_left,
-            starved: self.ledger.starved.into_iter().collect(),
+            starved,
         })
     }
 }

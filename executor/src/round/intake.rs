@@ -15,7 +15,7 @@ impl Round<'_> {
     /// Takes in what waits, then the round's own events, the tasks due in between, and the native messages.
     pub(super) fn intake(&mut self, input: &RoundInput) -> Result<(), RoundError> {
         let mut waiting = std::mem::take(&mut self.ledger.inbox);
-        while let Some(next) = waiting.pop_front() {
+        while let Some(next) = waiting.pop_front(self.scope.content)? {
             if let Some(refused) = self.take_in(next)? {
                 waiting.push_front(refused);
                 break;
@@ -43,8 +43,8 @@ impl Round<'_> {
     }
 
     /// Whether something from outside, or a task, waits for a later round.
-    pub(super) fn is_behind(&self) -> bool {
-        !self.ledger.inbox.is_empty() || self.due(self.scope.height()).is_some()
+    pub(super) fn is_behind(&mut self) -> Result<bool, RoundError> {
+        Ok(!self.ledger.inbox.is_empty() || self.due(self.scope.height())?.is_some())
     }
 
     /// Tasks wait behind events that came before them.
@@ -61,7 +61,9 @@ impl Round<'_> {
         } else {
             Some(item)
         };
-        self.ledger.inbox.extend(refused);
+        if let Some(item) = refused {
+            self.ledger.inbox.push_back(item);
+        }
         Ok(())
     }
 

@@ -29,7 +29,7 @@ use crate::{
     code::Codes,
     state::{
         account::{Account, Life},
-        root::{Ledger, Root},
+        root::{Ledger, Records, Root},
         store::Content,
     },
     stats::Counters,
@@ -73,7 +73,7 @@ impl Scope<'_> {
 /// Who is a program: fixed once a round's events are taken.
 pub(crate) struct Directory {
     content: Arc<Content>,
-    root: Root,
+    records: Arc<Records>,
     created: BTreeSet<ActorId>,
     known: RwLock<HashMap<ActorId, bool>>,
 }
@@ -86,7 +86,7 @@ impl Directory {
         if let Some(known) = self.known.read().get(&actor) {
             return Ok(*known);
         }
-        let is = self.root.program(&self.content, actor)?.is_some();
+        let is = self.records.get(&self.content, actor)?.is_some();
         self.known.write().insert(actor, is);
         Ok(is)
     }
@@ -101,6 +101,8 @@ struct Work {
     before: H256,
     /// Its first message waits for executable balance.
     starved: bool,
+    /// It had messages to run when the round began.
+    waited: bool,
     /// Waves that it has taken part in.
     waves: u32,
     /// Gas that it has to pay for.
@@ -112,6 +114,7 @@ struct Work {
 impl Work {
     fn new(account: Account, actor: ActorId, before: H256) -> Self {
         Self {
+            waited: !account.queue.is_empty(),
             account,
             slot: Slot::Away,
             change: StateTransition::new(actor, before),
@@ -158,10 +161,12 @@ pub(crate) struct Answer {
 
 pub(crate) struct Round<'a> {
     scope: Scope<'a>,
-    root: Root,
+    records: Arc<Records>,
     ledger: Ledger,
     programs: BTreeMap<ActorId, Work>,
     absent: BTreeSet<ActorId>,
+    /// The first program with messages from earlier rounds that this one has no room for.
+    unloaded: Option<ActorId>,
     receipts: Vec<Receipt>,
     replies: Vec<NativeReply>,
     budget: Budget,
@@ -183,7 +188,9 @@ pub(crate) fn execute(
         }
     }
     let mut round = Round::new(scope, base)?;
-    round.root.add_codes(scope.content, &input.codes)?;
+    for code in &input.codes {
+        round.ledger.codes.insert(scope.content, code, code)?;
+    }
     round.drain(Most::Half)?;
     round.intake(input)?;
     let work_left = round.waves(input.parameters.round_gas_limit)?;
@@ -210,16 +217,20 @@ impl<'a> Round<'a> {
         }
         let root = Root::load(scope.content, base)?;
         let ledger = if scope.query.is_some() {
-            Ledger::default()
+            Ledger {
+                codes: Map::new(root.codes),
+                ..Ledger::default()
+            }
         } else {
             root.ledger(scope.content)?
         };
         Ok(Self {
             scope,
-            root,
+            records: Arc::new(root.records()),
             ledger,
             programs: BTreeMap::new(),
             absent: BTreeSet::new(),
+            unloaded: None,
             receipts: Vec::new(),
             replies: Vec::new(),
             budget: Budget::default(),
@@ -278,14 +289,14 @@ impl<'a> Round<'a> {
         if self.absent.contains(&actor) {
             return Ok(false);
         }
-        let Some(record) = self.root.program(self.scope.content, actor)? else {
+        let Some(record) = self.records.get(self.scope.content, actor)? else {
             self.absent.insert(actor);
             return Ok(false);
         };
         let mut account = Account::load(self.scope.content, record)?;
         if self.scope.query.is_some() {
             // A query is answered as if it came first.
-            account.queue.clear();
+            account.queue = Default::default();
         }
         self.programs
             .insert(actor, Work::new(account, actor, record.state_hash));

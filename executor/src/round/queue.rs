@@ -94,7 +94,7 @@ pub(super) fn run_queue(
         hashed: (Vec::new(), keccak256([[]])),
     };
     while queue.result.spent < share || queue.result.spent == 0 {
-        let Some(dispatch) = queue.result.work.account.queue.pop_front() else {
+        let Some(dispatch) = queue.result.work.account.queue.pop_front(scope.content)? else {
             break;
         };
         if let Some(held) = queue.message(dispatch)? {
@@ -168,7 +168,7 @@ impl Queue<'_> {
         self.result.work.account.required_gas = None;
         self.charge(output.gas_burned);
         if matches!(output.ended, Ended::Draw) {
-            self.await_seed(dispatch, old, output.gas_burned);
+            self.await_seed(dispatch, old, output.gas_burned)?;
             return Ok(None);
         }
         self.apply(dispatch, old, output)?;
@@ -328,7 +328,7 @@ impl Queue<'_> {
         }
         self.apply_reservations(&output.set_aside);
         let own_wake = output.woken.get(&dispatch.id).copied();
-        self.wake(output.woken);
+        self.wake(output.woken)?;
         if let Ended::Wait(mut blocks, mut wait) = ended {
             if let Some(delay @ 1..) = own_wake
                 && delay <= blocks
@@ -343,22 +343,22 @@ impl Queue<'_> {
             }
             self.keep_for_signal(&mut context, &output.set_aside);
             dispatch.context = Some(context);
-            self.wait(dispatch, blocks);
-            return Ok(());
+            return self.wait(dispatch, blocks);
         }
         self.take_back_for_signal(old.as_ref());
         self.reply(&dispatch, output.reply, gas_burned)?;
         if let Ended::Exit(heir) = ended {
-            self.exit(heir);
+            self.exit(heir)?;
         }
         Ok(())
     }
 
-    fn wake(&mut self, woken: BTreeMap<MessageId, u32>) {
+    fn wake(&mut self, woken: BTreeMap<MessageId, u32>) -> Result<(), RoundError> {
+        let content = self.scope.content;
         for (id, delay) in woken {
             let waitlist = &mut self.result.work.account.waitlist;
             let task = Task::Wake(self.actor, id);
-            let Some(waiting) = waitlist.get_mut(&id) else {
+            let Some(mut waiting) = waitlist.get(content, &id)? else {
                 continue;
             };
             // It runs again anyway, from a point before whatever it is woken for.
@@ -375,12 +375,13 @@ impl Queue<'_> {
                     context.wait = Wait::Timed;
                 }
                 let before = std::mem::replace(&mut waiting.expiry, due);
+                waitlist.insert(content, &id, &waiting)?;
                 let effects = &mut self.result.effects;
                 effects.push(Effect::Unschedule(before, task));
                 effects.push(Effect::Schedule(due, task));
                 continue;
             }
-            if let Some(waiting) = waitlist.remove(&id) {
+            if let Some(waiting) = waitlist.remove(content, &id)? {
                 tracing::debug!(message = %id, program = %self.actor, "message woken");
                 self.result
                     .effects
@@ -388,9 +389,10 @@ impl Queue<'_> {
                 self.result.work.account.queue.push_back(waiting.value);
             }
         }
+        Ok(())
     }
 
-    pub(super) fn wait(&mut self, dispatch: Dispatch, blocks: u32) {
+    pub(super) fn wait(&mut self, dispatch: Dispatch, blocks: u32) -> Result<(), RoundError> {
         let id = dispatch.id;
         let expiry = self.scope.height().saturating_add(blocks);
         tracing::debug!(message = %id, program = %self.actor, until = expiry, gas = dispatch.gas_burned(), "message waits");
@@ -398,10 +400,12 @@ impl Queue<'_> {
             value: dispatch,
             expiry,
         };
-        self.result.work.account.waitlist.insert(id, waiting);
+        let waitlist = &mut self.result.work.account.waitlist;
+        waitlist.insert(self.scope.content, &id, &waiting)?;
         self.result
             .effects
             .push(Effect::Schedule(expiry, Task::Wake(self.actor, id)));
+        Ok(())
     }
 
     /// The reply of a message that succeeded: the program's own, or the automatic one. Nothing replies to a reply or a
@@ -443,7 +447,7 @@ impl Queue<'_> {
         Ok(())
     }
 
-    fn exit(&mut self, heir: ActorId) {
+    fn exit(&mut self, heir: ActorId) -> Result<(), RoundError> {
         tracing::info!(program = %self.actor, inheritor = %heir, "program exited");
         let work = &mut self.result.work;
         work.account.life = Life::Exited(heir);
@@ -453,13 +457,14 @@ impl Queue<'_> {
         self.release_all();
         let work = &mut self.result.work;
         // Nothing wakes what waits any more; it is refused from the queue.
-        for (id, waiting) in std::mem::take(&mut work.account.waitlist) {
+        for (id, waiting) in work.account.waitlist.take(self.scope.content)? {
             let task = Task::Wake(self.actor, id);
             self.result
                 .effects
                 .push(Effect::Unschedule(waiting.expiry, task));
             work.account.queue.push_back(waiting.value);
         }
+        Ok(())
     }
 
     /// A message that failed or was refused: its value goes back with the error. Its last run had set aside gas for a

@@ -11,7 +11,10 @@
 //! earlier message, or waits in between.
 
 use super::{Round, queue::Queue};
-use crate::state::{ContextStore, Dispatch, Seed};
+use crate::{
+    RoundError,
+    state::{ContextStore, Dispatch, Seed},
+};
 use gear_exe_primitives::ethereum::EthereumHeader;
 
 /// Ethereum blocks from the anchor at which a message asks to the one that it draws from. A header's RANDAO is known as
@@ -61,18 +64,18 @@ impl Queue<'_> {
         mut dispatch: Dispatch,
         context: Option<ContextStore>,
         burned: u64,
-    ) {
+    ) -> Result<(), RoundError> {
         let draw = dispatch.draw.get_or_insert_default();
         draw.gas_burned = draw.gas_burned.saturating_add(burned);
         dispatch.context = context;
         if self.scope.query.is_none() {
-            self.wait(dispatch, DISTANCE);
-            return;
+            return self.wait(dispatch, DISTANCE);
         }
         // A query waits for nothing. It burns what a message does whose second run is in another round.
         draw.seed = Some(self.scope.own_seed());
         let work = &mut self.result.work;
         work.slot.begin_round();
         work.account.queue.push_front(dispatch);
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     state::{
         Answer, Dispatch, DispatchKind, Expiring, GasTerms, MailboxMessage, MessageType,
         account::put_payload,
-        root::{Backlog, Held, Ledger, Outgoing, Task},
+        root::{Held, Outgoing, Task},
     },
     syscalls::is_event_destination,
 };
@@ -17,19 +17,13 @@ use gear_exe_primitives::{
     message::{OutgoingMessage, ReplyCode, ReplyDetails},
     round::NativeReply,
 };
-use std::{collections::btree_map::Entry, sync::atomic::Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 impl Round<'_> {
     pub(super) fn route(&mut self, actor: ActorId, effect: Effect) -> Result<(), RoundError> {
         match effect {
-            Effect::Schedule(height, task) => {
-                self.schedule(height, task);
-                Ok(())
-            }
-            Effect::Unschedule(height, task) => {
-                self.unschedule(height, task);
-                Ok(())
-            }
+            Effect::Schedule(height, task) => self.schedule(height, task),
+            Effect::Unschedule(height, task) => self.unschedule(height, task),
             Effect::Keep { value } => self.give(actor, value),
             Effect::Inherit { heir, value } => {
                 // What goes to an heir that is no program, its Mirror sends when it is told of the exit.
@@ -87,8 +81,7 @@ impl Round<'_> {
                     reply_details: Some(details),
                     call: answer == Answer::Call,
                 };
-                self.outgoing(actor, Outgoing::Reply(message));
-                Ok(())
+                self.outgoing(actor, Outgoing::Reply(message))
             }
             Effect::Send(sent, endowment) => match sent.birth {
                 Some(birth) => self.create(actor, sent, birth, endowment),
@@ -151,25 +144,28 @@ impl Round<'_> {
             reply_details: None,
             call: false,
         };
-        self.outgoing(actor, Outgoing::Mail(destination, message, gas.reply));
-        Ok(())
+        self.outgoing(actor, Outgoing::Mail(destination, message, gas.reply))
     }
 
     /// Sends to a program, if the round has room for it and nothing of this sender waits before it.
     pub(super) fn pass_on(&mut self, actor: ActorId, held: Held) -> Result<(), RoundError> {
         let both = [actor, held.destination()];
-        if self.ledger.held.contains_key(&actor) || !self.admits(Most::Whole, held.outward(), &both)
+        if self.ledger.held.contains(self.scope.content, actor)?
+            || !self.admits(Most::Whole, held.outward(), &both)
         {
-            self.hold(actor, held);
-            return Ok(());
+            return self.hold(actor, held);
         }
         self.deliver(actor, held)
     }
 
     /// Keeps something for a later round.
-    pub(super) fn hold(&mut self, actor: ActorId, held: Held) {
+    pub(super) fn hold(&mut self, actor: ActorId, held: Held) -> Result<(), RoundError> {
         tracing::debug!(program = %actor, to = %held.destination(), "a message waits for a later round: this one is full");
-        self.ledger.held.entry(actor).or_default().push_back(held);
+        let backlog = &mut self.ledger.held;
+        Ok(backlog.put(self.scope.content, actor, |line| {
+            line.push_back(held);
+            Ok(())
+        })?)
     }
 
     /// Takes what a program sends to another one there. Its value leaves the sender's custody.
@@ -253,26 +249,29 @@ impl Round<'_> {
             gas,
             draw: None,
         };
+        let content = self.scope.content;
         if let Some(work) = self.work(holder)? {
             let value = (dispatch, user);
-            work.account.stash.insert(id, Expiring { value, expiry });
+            let stashed = Expiring { value, expiry };
+            work.account.stash.insert(content, &id, &stashed)?;
         }
-        self.schedule(expiry, Task::Unstash(holder, id));
-        Ok(())
+        self.schedule(expiry, Task::Unstash(holder, id))
     }
 
     /// Puts something behind what its program has to send to Ethereum.
-    pub(super) fn outgoing(&mut self, actor: ActorId, outgoing: Outgoing) {
-        self.ledger
-            .outgoing
-            .entry(actor)
-            .or_default()
-            .push_back(outgoing);
+    pub(super) fn outgoing(&mut self, actor: ActorId, next: Outgoing) -> Result<(), RoundError> {
+        let backlog = &mut self.ledger.outgoing;
+        Ok(backlog.put(self.scope.content, actor, |line| {
+            line.push_back(next);
+            Ok(())
+        })?)
     }
 
     /// Whether a program has more to send than rounds could take so far. Then it waits until that is gone.
-    pub(super) fn has_backlog(&self, actor: &ActorId) -> bool {
-        self.ledger.outgoing.contains_key(actor) || self.ledger.held.contains_key(actor)
+    pub(super) fn has_backlog(&mut self, actor: ActorId) -> Result<bool, RoundError> {
+        let content = self.scope.content;
+        Ok(self.ledger.outgoing.contains(content, actor)?
+            || self.ledger.held.contains(content, actor)?)
     }
 
     /// Whether something that programs sent waits for a later round.
@@ -288,70 +287,72 @@ impl Round<'_> {
         if programs_first {
             self.drain_all_held(most)?;
         }
-        while self.drain_in_turn(
-            most,
-            |ledger| ledger.outgoing.keys().copied().collect(),
-            Self::drain_outgoing,
-        )? {}
+        self.drain_all_outgoing(most)?;
         if !programs_first {
             self.drain_all_held(most)?;
         }
         Ok(())
     }
 
-    fn drain_all_held(&mut self, most: Most) -> Result<(), RoundError> {
-        while self.drain_in_turn(
-            most,
-            |ledger| ledger.held.keys().copied().collect(),
-            Self::drain_held,
-        )? {}
-        Ok(())
+    /// One of each program in turn, until there is nothing left or no room.
+    fn drain_all_outgoing(&mut self, most: Most) -> Result<(), RoundError> {
+        let content = self.scope.content;
+        loop {
+            let backlog = &mut self.ledger.outgoing;
+            let next = match backlog.seek(content, self.ledger.turns.outgoing)? {
+                None => backlog.seek(content, ActorId::zero())?,
+                next => next,
+            };
+            let Some(actor) = next else {
+                return Ok(());
+            };
+            if !self.drain_outgoing(actor, most)? {
+                return Ok(());
+            }
+            self.ledger.turns.outgoing = after(actor);
+        }
     }
 
-    /// One of each program. False if there is nothing left or no room.
-    fn drain_in_turn(
-        &mut self,
-        most: Most,
-        actors: fn(&Ledger) -> Vec<ActorId>,
-        one: fn(&mut Self, ActorId, Most) -> Result<bool, RoundError>,
-    ) -> Result<bool, RoundError> {
-        let mut actors = actors(&self.ledger);
-        if actors.is_empty() {
-            return Ok(false);
-        }
-        // Who comes first turns with the block.
-        let turn = self.scope.block.number % actors.len() as u64;
-        actors.rotate_left(turn as usize);
-        for actor in actors {
-            if !one(self, actor, most)? {
-                return Ok(false);
+    fn drain_all_held(&mut self, most: Most) -> Result<(), RoundError> {
+        let content = self.scope.content;
+        loop {
+            let backlog = &mut self.ledger.held;
+            let next = match backlog.seek(content, self.ledger.turns.held)? {
+                None => backlog.seek(content, ActorId::zero())?,
+                next => next,
+            };
+            let Some(actor) = next else {
+                return Ok(());
+            };
+            if !self.drain_held(actor, most)? {
+                return Ok(());
             }
+            self.ledger.turns.held = after(actor);
         }
-        Ok(true)
     }
 
     /// Hands over the next thing that a program has for Ethereum. False if the round has no room for it.
     fn drain_outgoing(&mut self, actor: ActorId, most: Most) -> Result<bool, RoundError> {
-        let Some(next) = self
-            .ledger
-            .outgoing
-            .get(&actor)
-            .and_then(|backlog| backlog.front())
-        else {
-            self.ledger.outgoing.remove(&actor);
+        let content = self.scope.content;
+        let size = self.ledger.outgoing.take(content, actor, |line| {
+            let next = line.peek(content)?;
+            Ok(next.map(|next| match next {
+                Outgoing::Reply(message) | Outgoing::Mail(_, message, _) => {
+                    Outward::message(message.payload.len(), message.call)
+                }
+                Outgoing::Claim(_) => Outward::claim(),
+            }))
+        })?;
+        let Some(size) = size else {
             return Ok(true);
-        };
-        let size = match next {
-            Outgoing::Reply(message) | Outgoing::Mail(_, message, _) => {
-                Outward::message(message.payload.len(), message.call)
-            }
-            Outgoing::Claim(_) => Outward::claim(),
         };
         // The first of a round always goes: nothing can block the others for ever.
         if !self.budget.is_first_message() && !self.admits(most, size, &[actor]) {
             return Ok(false);
         }
-        let Some(next) = pop(&mut self.ledger.outgoing, actor) else {
+        let backlog = &mut self.ledger.outgoing;
+        let next = backlog.take(content, actor, |line| line.pop_front(content))?;
+        let Some(next) = next else {
             return Ok(true);
         };
         self.budget.send(size);
@@ -365,20 +366,19 @@ impl Round<'_> {
 
     /// Delivers the next thing that a program has for another one. False if the round has no room for it.
     fn drain_held(&mut self, actor: ActorId, most: Most) -> Result<bool, RoundError> {
-        let Some((destination, outward)) = self
-            .ledger
-            .held
-            .get(&actor)
-            .and_then(|backlog| backlog.front())
-            .map(|next| (next.destination(), next.outward()))
-        else {
-            self.ledger.held.remove(&actor);
+        let content = self.scope.content;
+        let next = self.ledger.held.take(content, actor, |line| {
+            let next = line.peek(content)?;
+            Ok(next.map(|next| (next.destination(), next.outward())))
+        })?;
+        let Some((destination, outward)) = next else {
             return Ok(true);
         };
         if !self.admits(most, outward, &[actor, destination]) {
             return Ok(false);
         }
-        if let Some(next) = pop(&mut self.ledger.held, actor) {
+        let backlog = &mut self.ledger.held;
+        if let Some(next) = backlog.take(content, actor, |line| line.pop_front(content))? {
             self.deliver(actor, next)?;
         }
         Ok(true)
@@ -419,8 +419,9 @@ impl Round<'_> {
     ) -> Result<(), RoundError> {
         let (id, value) = (message.id, message.value);
         tracing::debug!(message = %id, program = %actor, %user, value, "message goes to Ethereum");
+        let content = self.scope.content;
         let event = is_event_destination(user);
-        let payload = (!event).then(|| put_payload(self.scope.content, message.payload.clone()));
+        let payload = (!event).then(|| put_payload(content, message.payload.clone()));
         let validity = self.scope.parameters.mailbox_validity.max(1);
         let expiry = self.scope.height().saturating_add(validity);
         let Some(work) = self.work(actor)? else {
@@ -436,15 +437,13 @@ impl Round<'_> {
             message_type: MessageType::Canonical,
             reply_gas,
         };
-        work.account.mailbox.entry(user).or_default().insert(
-            id,
-            Expiring {
-                value: message,
-                expiry,
-            },
-        );
-        self.schedule(expiry, Task::Mailbox(actor, user, id));
-        Ok(())
+        let message = Expiring {
+            value: message,
+            expiry,
+        };
+        let mailbox = &mut work.account.mailbox;
+        mailbox.put(content, user, |own| own.insert(content, &id, &message))?;
+        self.schedule(expiry, Task::Mailbox(actor, user, id))
     }
 }
 
@@ -461,14 +460,14 @@ pub(super) struct Stashed {
     pub(super) gas: GasTerms,
 }
 
-/// Takes the first thing out of a program's backlog.
-fn pop<T>(backlog: &mut Backlog<T>, actor: ActorId) -> Option<T> {
-    let Entry::Occupied(mut entry) = backlog.entry(actor) else {
-        return None;
-    };
-    let next = entry.get_mut().pop_front();
-    if entry.get().is_empty() {
-        entry.remove();
+/// The actor that comes next.
+pub(super) fn after(actor: ActorId) -> ActorId {
+    let mut bytes = actor.0.0;
+    for byte in bytes.iter_mut().rev() {
+        *byte = byte.wrapping_add(1);
+        if *byte != 0 {
+            break;
+        }
     }
-    next
+    bytes.into()
 }

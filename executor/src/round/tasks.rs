@@ -7,50 +7,51 @@ use crate::{
     state::{
         Wait,
         account::get_payload,
-        root::{Outgoing, Task},
+        root::{Due, Outgoing, Task},
     },
 };
 use gear_exe_primitives::message::OutgoingMessage;
 
 impl Round<'_> {
-    pub(super) fn schedule(&mut self, height: u32, task: Task) {
-        self.ledger.schedule.entry(height).or_default().insert(task);
+    pub(super) fn schedule(&mut self, height: u32, task: Task) -> Result<(), RoundError> {
+        let due = Due { height, task };
+        let schedule = &mut self.ledger.schedule;
+        Ok(schedule.insert(self.scope.content, &due, &())?)
     }
 
-    pub(super) fn unschedule(&mut self, height: u32, task: Task) {
-        if let Some(tasks) = self.ledger.schedule.get_mut(&height) {
-            tasks.remove(&task);
-            if tasks.is_empty() {
-                self.ledger.schedule.remove(&height);
-            }
-        }
+    pub(super) fn unschedule(&mut self, height: u32, task: Task) -> Result<(), RoundError> {
+        let due = Due { height, task };
+        self.ledger.schedule.remove(self.scope.content, &due)?;
+        Ok(())
     }
 
     /// Does what is due up to `height`, as far as the round has room.
     pub(super) fn tasks(&mut self, height: u32) -> Result<(), RoundError> {
-        while let Some((due, task)) = self.due(height) {
-            if !self.takes_in(task.program()) {
+        while let Some(due) = self.due(height)? {
+            if !self.takes_in(due.task.program()) {
                 break;
             }
-            self.unschedule(due, task);
-            self.task(due, task)?;
+            self.unschedule(due.height, due.task)?;
+            self.task(due.height, due.task)?;
         }
         Ok(())
     }
 
     /// The first task that is due at `height`, with the height at which it was.
-    pub(super) fn due(&self, height: u32) -> Option<(u32, Task)> {
-        let (due, tasks) = self.ledger.schedule.first_key_value()?;
-        let task = tasks.first()?;
-        (*due <= height).then_some((*due, *task))
+    pub(super) fn due(&mut self, height: u32) -> Result<Option<Due>, RoundError> {
+        let first = self.ledger.schedule.first(self.scope.content)?;
+        Ok(first
+            .map(|(due, ())| due)
+            .filter(|due| due.height <= height))
     }
 
     fn task(&mut self, due: u32, task: Task) -> Result<(), RoundError> {
+        let content = self.scope.content;
         match task {
             Task::Wake(actor, id) => {
                 let seed = self.seed_of(due);
                 if let Some(work) = self.work(actor)?
-                    && let Some(waiting) = work.account.waitlist.remove(&id)
+                    && let Some(waiting) = work.account.waitlist.remove(content, &id)?
                 {
                     let mut dispatch = waiting.value;
                     if dispatch.awaits_seed() {
@@ -78,7 +79,7 @@ impl Round<'_> {
                 let Some(work) = self.work(actor)? else {
                     return Ok(());
                 };
-                let Some(stashed) = work.account.stash.remove(&id) else {
+                let Some(stashed) = work.account.stash.remove(content, &id)? else {
                     return Ok(());
                 };
                 tracing::debug!(message = %id, program = %actor, "delayed message due");
@@ -86,7 +87,7 @@ impl Round<'_> {
                 match user {
                     None => work.account.queue.push_back(dispatch),
                     Some(user) => {
-                        let payload = get_payload(self.scope.content, &dispatch.payload)?;
+                        let payload = get_payload(content, &dispatch.payload)?;
                         let message = OutgoingMessage {
                             id,
                             destination: user.to_address_lossy(),
@@ -95,7 +96,8 @@ impl Round<'_> {
                             reply_details: None,
                             call: false,
                         };
-                        self.outgoing(actor, Outgoing::Mail(user, message, dispatch.gas.reply));
+                        let mail = Outgoing::Mail(user, message, dispatch.gas.reply);
+                        self.outgoing(actor, mail)?;
                     }
                 }
             }

@@ -4,6 +4,7 @@ use super::{
     Directory, Round,
     budget::Most,
     queue::{self, Effect},
+    route::after,
 };
 use crate::RoundError;
 use gear_exe_primitives::ActorId;
@@ -21,16 +22,17 @@ impl Round<'_> {
     pub(super) fn waves(&mut self, gas: u64) -> Result<bool, RoundError> {
         let parameters = self.scope.parameters;
         let whole = parameters.message_gas_limit.max(1);
+        self.wake_starved()?;
         self.load_busy()?;
         let directory = Arc::new(Directory {
             content: self.scope.content.clone(),
-            root: self.root.clone(),
+            records: self.records.clone(),
             created: self.programs.keys().copied().collect(),
             known: Default::default(),
         });
         let mut full = false;
         loop {
-            let mut runnable = self.runnable();
+            let mut runnable = self.runnable()?;
             let done = runnable.is_empty() || self.is_answered();
             let remaining = gas.saturating_sub(self.gas_burned);
             let by_gas = match remaining / whole {
@@ -41,10 +43,11 @@ impl Round<'_> {
             if done || full || places == 0 {
                 self.drain(Most::Whole)?;
                 // An event that has gone out is answered at once.
-                if done && !self.is_answered() && !self.runnable().is_empty() {
+                if done && !self.is_answered() && !self.runnable()?.is_empty() {
                     continue;
                 }
-                return Ok(!done || self.is_full() || self.is_behind());
+                let left = self.unloaded.is_some() || self.is_full() || self.is_behind()?;
+                return Ok(!done || left);
             }
             runnable.truncate(usize::try_from(places).unwrap_or(usize::MAX));
             let count = runnable.len() as u64;
@@ -55,34 +58,91 @@ impl Round<'_> {
         }
     }
 
-    /// Programs that have messages from earlier rounds, and those that starved at another price.
-    fn load_busy(&mut self) -> Result<(), RoundError> {
-        let mut wanted = self.ledger.busy.clone();
-        if self.ledger.starved_price != self.scope.parameters.value_per_gas {
-            wanted.extend(&self.ledger.starved);
-        }
-        for actor in wanted {
-            self.find(actor)?;
+    /// How many programs a round takes of those that have messages from earlier rounds: as many as can run at all.
+    fn most_programs(&self) -> u32 {
+        self.scope.parameters.max_round_messages.max(1)
+    }
+
+    /// Those that starved at a higher price can run again.
+    fn wake_starved(&mut self) -> Result<(), RoundError> {
+        let content = self.scope.content;
+        let payable = (self.scope.parameters.value_per_gas, ActorId::zero());
+        for _ in 0..self.most_programs() {
+            let next = self.ledger.starved_by_price.seek(content, &payable)?;
+            let Some(((_, actor), ())) = next else {
+                break;
+            };
+            self.ledger.starve(content, actor, None)?;
+            self.ledger.occupy(content, actor, true)?;
         }
         Ok(())
     }
 
-    /// Those that can run: first who has run in the fewest waves, and among these the first one turns with the block.
-    fn runnable(&self) -> Vec<ActorId> {
+    /// Loads programs that have messages from earlier rounds, from the one on whose turn it is.
+    fn load_busy(&mut self) -> Result<(), RoundError> {
+        let content = self.scope.content;
+        let turn = self.ledger.turns.busy;
+        let mut left = self.most_programs();
+        for (first, end) in [(turn, None), (ActorId::zero(), Some(turn))] {
+            let mut from = first;
+            while let Some((actor, ())) = self.ledger.busy.seek(content, &from)? {
+                if end.is_some_and(|end| actor >= end) {
+                    break;
+                }
+                if left == 0 {
+                    self.unloaded = Some(actor);
+                    return Ok(());
+                }
+                left -= 1;
+                self.find(actor)?;
+                from = after(actor);
+                if from <= actor {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Those that can run: first who has run in the fewest waves, and among these the one whose turn it is.
+    fn runnable(&mut self) -> Result<Vec<ActorId>, RoundError> {
         let mut runnable: Vec<ActorId> = self
             .programs
             .iter()
             .filter(|(_, work)| !work.starved && !work.account.queue.is_empty())
             .map(|(actor, _)| *actor)
-            // Who has more to send than a round takes waits until it is gone.
-            .filter(|actor| !self.has_backlog(actor))
             .collect();
-        if !runnable.is_empty() {
-            let turn = self.scope.block.number % runnable.len() as u64;
-            runnable.rotate_left(turn as usize);
+        if self.is_full() {
+            // Who has more to send than a round takes waits until it is gone.
+            let mut free = Vec::new();
+            for actor in runnable {
+                if !self.has_backlog(actor)? {
+                    free.push(actor);
+                }
+            }
+            runnable = free;
         }
-        runnable.sort_by_key(|actor| self.programs.get(actor).map_or(0, |work| work.waves));
-        runnable
+        let turn = self.ledger.turns.busy;
+        runnable.sort_by_key(|actor| {
+            let waves = self.programs.get(actor).map_or(0, |work| work.waves);
+            (waves, *actor < turn, *actor)
+        });
+        Ok(runnable)
+    }
+
+    /// Whose turn it is in the next round: of those that had to wait, the first.
+    pub(super) fn next_turn(&mut self) -> Result<ActorId, RoundError> {
+        let turn = self.ledger.turns.busy;
+        let mut waiting = self.unloaded.into_iter().collect::<Vec<_>>();
+        let all = self.runnable()?;
+        waiting.extend(
+            all.into_iter()
+                .filter(|actor| self.programs.get(actor).is_some_and(|work| work.waves == 0)),
+        );
+        let next = waiting
+            .into_iter()
+            .min_by_key(|actor| (*actor < turn, *actor));
+        Ok(next.unwrap_or_default())
     }
 
     fn wave(

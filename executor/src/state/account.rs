@@ -1,10 +1,41 @@
 //! A program's state, taken apart for work and put together again.
 
-use super::{root::put_unless, store::Content, *};
+use super::{
+    line::Line,
+    map::{Forest, Map, Part, values},
+    store::Content,
+    *,
+};
 use crate::StoreError;
-use gear_exe_primitives::{ActorId, CodeId};
+use gear_exe_primitives::{ActorId, CodeId, MessageId, proof::Values};
 use primitive_types::H256;
 use std::collections::BTreeMap;
+
+values!(
+    Dispatch: Queue,
+    Expiring<Dispatch>: Waiting,
+    Expiring<(Dispatch, Option<ActorId>)>: Stash,
+    Expiring<MailboxMessage>: Mail,
+);
+
+/// A user's messages from one program.
+pub(crate) type Mails = Map<MessageId, Expiring<MailboxMessage>>;
+
+impl Part for Mails {
+    const OUTER: Values = Values::Mailbox;
+
+    fn load(_: &Content, hash: H256) -> Result<Self, StoreError> {
+        Ok(Self::new(Some(hash)))
+    }
+
+    fn is_empty(&self) -> bool {
+        Map::is_empty(self)
+    }
+
+    fn store(&mut self, content: &Content) -> Result<Option<H256>, StoreError> {
+        Map::store(self, content)
+    }
+}
 
 /// Whether a program lives, with its memory.
 #[derive(Clone)]
@@ -19,19 +50,20 @@ pub(crate) enum Life {
     Terminated(ActorId),
 }
 
-/// A program's state in working form.
-#[derive(Clone)]
+/// A program's state in working form. Of its messages only those are in memory that were asked for.
 pub(crate) struct Account {
     pub(crate) code_id: CodeId,
     pub(crate) life: Life,
-    pub(crate) queue: MessageQueue,
-    pub(crate) waitlist: Waitlist,
-    pub(crate) stash: DispatchStash,
-    pub(crate) mailbox: BTreeMap<ActorId, UserMailbox>,
+    pub(crate) queue: Line<Dispatch>,
+    pub(crate) waitlist: Map<MessageId, Expiring<Dispatch>>,
+    pub(crate) stash: Map<MessageId, Expiring<(Dispatch, Option<ActorId>)>>,
+    pub(crate) mailbox: Forest<Mails>,
     pub(crate) balance: u128,
     pub(crate) executable_balance: u128,
     pub(crate) required_gas: Option<u64>,
+    pub(crate) init_sent: bool,
     pub(crate) reservations: Reservations,
+    pub(crate) kept_for_signals: u128,
 }
 
 impl Account {
@@ -43,14 +75,16 @@ impl Account {
                 pages: None,
                 initialized: false,
             },
-            queue: MessageQueue::new(),
-            waitlist: BTreeMap::new(),
-            stash: BTreeMap::new(),
-            mailbox: BTreeMap::new(),
+            queue: Line::default(),
+            waitlist: Map::default(),
+            stash: Map::default(),
+            mailbox: Forest::default(),
             balance: 0,
             executable_balance: 0,
             required_gas: None,
+            init_sent: false,
             reservations: Reservations::new(),
+            kept_for_signals: 0,
         }
     }
 
@@ -70,26 +104,24 @@ impl Account {
                 initialized,
             },
         };
-        let mailbox: Mailbox = content.get_or_default(state.mailbox_hash)?;
         Ok(Self {
             code_id: record.code_id,
             life,
-            queue: content.get_or_default(state.canonical_queue.hash)?,
-            waitlist: content.get_or_default(state.waitlist_hash)?,
-            stash: content.get_or_default(state.stash_hash)?,
-            mailbox: mailbox
-                .into_iter()
-                .map(|(user, hash)| Ok((user, content.get(hash)?)))
-                .collect::<Result<_, StoreError>>()?,
+            queue: Line::load(content, state.canonical_queue.hash)?,
+            waitlist: Map::new(state.waitlist_hash),
+            stash: Map::new(state.stash_hash),
+            mailbox: Forest::new(state.mailbox_hash),
             balance: state.balance,
             executable_balance: state.executable_balance,
             required_gas: state.required_gas,
+            init_sent: state.init_sent,
             reservations: content.get_or_default(state.reservations_hash)?,
+            kept_for_signals: state.kept_for_signals,
         })
     }
 
     /// Stores everything but the state itself.
-    pub(crate) fn store(&self, content: &Content) -> ProgramState {
+    pub(crate) fn store(&mut self, content: &Content) -> Result<ProgramState, StoreError> {
         let program = match &self.life {
             Life::Exited(inheritor) => Program::Exited(*inheritor),
             Life::Terminated(origin) => Program::Terminated(*origin),
@@ -98,37 +130,30 @@ impl Account {
                 pages,
                 initialized,
             } => Program::Active {
-                allocations_hash: put_unless(content, allocations.is_empty(), allocations),
+                allocations_hash: (!allocations.is_empty()).then(|| content.put(allocations)),
                 pages_hash: *pages,
                 memory_infix: 0,
                 initialized: *initialized,
             },
         };
-        let mailbox: Mailbox = self
-            .mailbox
-            .iter()
-            .filter(|(_, box_)| !box_.is_empty())
-            .map(|(user, box_)| (*user, content.put(box_)))
-            .collect();
-        ProgramState {
+        Ok(ProgramState {
             program,
             canonical_queue: QueueRef {
-                hash: put_unless(content, self.queue.is_empty(), &self.queue),
+                hash: self.queue.store(content)?,
                 cached_queue_size: u8::try_from(self.queue.len()).unwrap_or(u8::MAX),
             },
             injected_queue: QueueRef::default(),
-            waitlist_hash: put_unless(content, self.waitlist.is_empty(), &self.waitlist),
-            stash_hash: put_unless(content, self.stash.is_empty(), &self.stash),
-            mailbox_hash: put_unless(content, mailbox.is_empty(), &mailbox),
+            waitlist_hash: self.waitlist.store(content)?,
+            stash_hash: self.stash.store(content)?,
+            mailbox_hash: self.mailbox.store(content)?,
             balance: self.balance,
             executable_balance: self.executable_balance,
             required_gas: self.required_gas,
-            reservations_hash: put_unless(
-                content,
-                self.reservations.is_empty(),
-                &self.reservations,
-            ),
-        }
+            init_sent: self.init_sent,
+            reservations_hash: (!self.reservations.is_empty())
+                .then(|| content.put(&self.reservations)),
+            kept_for_signals: self.kept_for_signals,
+        })
     }
 }
 

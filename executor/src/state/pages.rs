@@ -10,9 +10,14 @@
 //! A page is in the tree if it differs from what it was when the program was created. So the tree depends on the memory
 //! alone, not on how it came about, and a tree without pages has no hash at all.
 
-use super::{MemoryPages, MemoryPagesRegion, PAGES_PER_REGION, links::Linked, store::Content};
+use super::{
+    MemoryPages, MemoryPagesRegion, PAGES_PER_REGION,
+    links::{Link, Linked, Whole, whole},
+    store::Content,
+};
 use crate::StoreError;
 use codec::{Decode, Encode};
+use gear_exe_primitives::proof::Kind;
 use primitive_types::H256;
 
 /// Children of a node at each level.
@@ -61,15 +66,41 @@ struct Region {
 }
 
 impl Linked for Few {
-    fn links(&self, to: &mut Vec<H256>) {
-        to.extend(&self.hashes);
+    /// It does not know its level: [`links`] does.
+    fn links(&self, to: &mut Vec<Link>) {
+        let kind = Kind::Bytes;
+        to.extend(self.hashes.iter().map(|hash| Link { kind, hash: *hash }));
     }
 }
 
 impl Linked for Region {
-    fn links(&self, to: &mut Vec<H256>) {
+    fn links(&self, to: &mut Vec<Link>) {
         self.parts.links(to);
     }
+}
+
+impl Whole for Region {
+    const KIND: Kind = Kind::Pages(1);
+}
+
+impl Whole for Few {
+    /// Both of the lower levels have the same hash.
+    const KIND: Kind = Kind::Pages(2);
+}
+
+/// What a node at this level names. Nothing if it is no such node.
+pub(crate) fn links(level: u8, bytes: &[u8]) -> Option<Vec<Link>> {
+    let mut all = Vec::new();
+    match level {
+        0 => whole::<MemoryPages>(bytes)?.links(&mut all),
+        1 => whole::<Region>(bytes)?.links(&mut all),
+        _ => whole::<Few>(bytes)?.links(&mut all),
+    }
+    if usize::from(level) + 1 < WIDTHS.len() {
+        all.iter_mut()
+            .for_each(|link| link.kind = Kind::Pages(level + 1));
+    }
+    Some(all)
 }
 
 /// A node in memory.

@@ -1,9 +1,12 @@
-//! What a state root names: a Merkle tree of two levels over all programs, the schedule of tasks, who has messages, and
-//! what waits for room in a round.
+//! What a state root names: all programs, the schedule of tasks, who has messages, and what waits for room in a round.
+//!
+//! All of them are [maps](super::map): a round reads and writes what it touches of them, however much there is.
 
 use super::{
     GasTerms, ProgramRecord, Seed,
-    links::{Linked, leaf},
+    line::Line,
+    links,
+    map::{Forest, Key, Map, Part, values},
     store::Content,
 };
 use crate::StoreError;
@@ -13,11 +16,13 @@ use gear_exe_primitives::{
     creation::ProgramCreation,
     ethereum::EthereumEvent,
     message::{OutgoingMessage, ReplyDetails},
+    proof::Values,
     round::NativeMessage,
     transition::ValueClaim,
 };
+use parking_lot::Mutex;
+use std::collections::VecDeque;
 use primitive_types::H256;
-use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry};
 
 /// Something due at an Ethereum block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -114,73 +119,193 @@ pub(crate) enum Intake {
     Native(NativeMessage),
 }
 
-/// What each program still has to send, in order.
-pub(crate) type Backlog<T> = BTreeMap<ActorId, VecDeque<T>>;
-/// RANDAO of the last Ethereum blocks, oldest first.
-pub(crate) type Seeds = VecDeque<Seed>;
-pub(crate) type Schedule = BTreeMap<u32, BTreeSet<Task>>;
-type Chunk = BTreeMap<ActorId, ProgramRecord>;
+/// Starved programs that an outcome names.
+const NAMED_STARVED: usize = 1_024;
 
-/// The object behind a state root.
-#[derive(Clone, Default, Encode, Decode)]
-pub(crate) struct Root {
-    /// Hash of the programs whose address ends with each byte.
-    chunks: BTreeMap<u8, H256>,
-    /// Hash of the [`Schedule`].
-    schedule: Option<H256>,
-    /// Hash of the set of programs that have messages to run.
-    busy: Option<H256>,
-    /// Hash of the set of programs whose messages wait for executable balance.
-    starved: Option<H256>,
-    /// Price of gas at which those were found starved.
-    starved_price: u128,
-    /// Hash of the backlog of what goes to Ethereum.
-    outgoing: Option<H256>,
-    /// Hash of the backlog of what goes to programs.
-    held: Option<H256>,
-    /// Hash of what came from outside and waits, oldest first.
-    inbox: Option<H256>,
-    /// Hash of the last [`Seeds`].
-    seeds: Option<H256>,
-    /// Hash of the accepted codes whose id ends with each byte.
-    codes: BTreeMap<u8, H256>,
+/// A task with the height at which it is due: first the earliest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) height: u32,
+    pub(crate) task: Task,
 }
 
-impl Linked for Root {
-    fn links(&self, to: &mut Vec<H256>) {
-        to.extend(self.chunks.values());
-        to.extend(self.schedule);
-        to.extend(self.busy);
-        to.extend(self.starved);
-        to.extend(self.outgoing);
-        to.extend(self.held);
-        to.extend(self.inbox);
-        to.extend(self.seeds);
-        to.extend(self.codes.values());
+impl Key for Due {
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.height.to_be_bytes().to_vec();
+        self.task.encode_to(&mut bytes);
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (height, task) = bytes.split_first_chunk()?;
+        Some(Self {
+            height: u32::from_be_bytes(*height),
+            task: links::whole(task)?,
+        })
     }
 }
 
-// What waits is stored with its payloads.
-leaf!(
-    Schedule,
-    Backlog<Outgoing>,
-    Backlog<Held>,
-    VecDeque<Intake>,
-    Seeds,
-    BTreeSet<CodeId>
+values!(
+    ProgramRecord: Programs,
+    CodeId: Codes,
+    (): Keys,
+    u128: Keys,
+    Outgoing: OutgoingLine,
+    Held: HeldLine,
+    Intake: Inbox,
 );
 
-/// The parts of a root that are not programs, loaded.
+/// What each program still has to send, in order.
+pub(crate) type Backlog<T> = Forest<Line<T>>;
+/// RANDAO of the last Ethereum blocks, oldest first.
+pub(crate) type Seeds = VecDeque<Seed>;
+
+macro_rules! backlog {
+    ($($what:ty: $outer:ident),* $(,)?) => {$(
+        impl Part for Line<$what> {
+            const OUTER: Values = Values::$outer;
+
+            fn load(content: &Content, hash: H256) -> Result<Self, StoreError> {
+                Line::load(content, Some(hash))
+            }
+
+            fn is_empty(&self) -> bool {
+                Line::is_empty(self)
+            }
+
+            fn store(&mut self, content: &Content) -> Result<Option<H256>, StoreError> {
+                Line::store(self, content)
+            }
+        }
+    )*};
+}
+backlog!(Outgoing: Outgoing, Held: Held);
+
+/// Whose turn it is, where a round cannot take everybody: the first actor from this one on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Turns {
+    /// Among those that have messages to run.
+    pub(crate) busy: ActorId,
+    /// Among those that have something for Ethereum.
+    pub(crate) outgoing: ActorId,
+    /// Among those that have something for programs.
+    pub(crate) held: ActorId,
+}
+
+/// The object behind a state root. Verifiers of proofs read its first field.
+#[derive(Clone, Debug, Default, Encode, Decode)]
+pub(crate) struct Root {
+    /// Hash of the map of programs.
+    pub(crate) programs: Option<H256>,
+    /// Hash of the map of tasks.
+    pub(crate) schedule: Option<H256>,
+    /// Hash of the map of programs that have messages to run.
+    pub(crate) busy: Option<H256>,
+    /// Hash of the map of programs whose messages wait for executable balance, with the highest price of gas at which they
+    /// do not.
+    pub(crate) starved: Option<H256>,
+    /// Hash of the map of those by that price.
+    pub(crate) starved_by_price: Option<H256>,
+    /// Hash of the backlog of what goes to Ethereum.
+    pub(crate) outgoing: Option<H256>,
+    /// Hash of the backlog of what goes to programs.
+    pub(crate) held: Option<H256>,
+    /// Hash of the line of what came from outside and waits, oldest first.
+    pub(crate) inbox: Option<H256>,
+    /// Whose turn it is.
+    pub(crate) turns: Turns,
+    /// Hash of the last [`Seeds`].
+    pub(crate) seeds: Option<H256>,
+    /// Hash of the map of codes that the chain has accepted.
+    pub(crate) codes: Option<H256>,
+}
+
+/// The programs of a state, for all who ask in a round.
+pub(crate) struct Records(Mutex<Map<ActorId, ProgramRecord>>);
+
+impl Records {
+    pub(crate) fn get(
+        &self,
+        content: &Content,
+        actor: ActorId,
+    ) -> Result<Option<ProgramRecord>, StoreError> {
+        self.0.lock().get(content, &actor)
+    }
+
+    pub(crate) fn insert(
+        &self,
+        content: &Content,
+        actor: ActorId,
+        record: ProgramRecord,
+    ) -> Result<(), StoreError> {
+        self.0.lock().insert(content, &actor, &record)
+    }
+
+    fn store(&self, content: &Content) -> Result<Option<H256>, StoreError> {
+        self.0.lock().store(content)
+    }
+}
+
+/// The parts of a root that are not programs.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    pub(crate) schedule: Schedule,
-    pub(crate) busy: BTreeSet<ActorId>,
-    pub(crate) starved: BTreeSet<ActorId>,
-    pub(crate) starved_price: u128,
+    pub(crate) schedule: Map<Due, ()>,
+    pub(crate) busy: Map<ActorId, ()>,
+    pub(crate) starved: Map<ActorId, u128>,
+    pub(crate) starved_by_price: Map<(u128, ActorId), ()>,
     pub(crate) outgoing: Backlog<Outgoing>,
     pub(crate) held: Backlog<Held>,
-    pub(crate) inbox: VecDeque<Intake>,
+    pub(crate) inbox: Line<Intake>,
+    pub(crate) turns: Turns,
     pub(crate) seeds: Seeds,
+    pub(crate) codes: Map<CodeId, CodeId>,
+}
+
+impl Ledger {
+    /// Notes that a program starves, and above which price of gas; or that it does not.
+    pub(crate) fn starve(
+        &mut self,
+        content: &Content,
+        actor: ActorId,
+        above: Option<u128>,
+    ) -> Result<(), StoreError> {
+        let before = self.starved.get(content, &actor)?;
+        if before == above {
+            return Ok(());
+        }
+        if let Some(price) = before {
+            self.starved_by_price.remove(content, &(price, actor))?;
+            self.starved.remove(content, &actor)?;
+        }
+        if let Some(price) = above {
+            self.starved.insert(content, &actor, &price)?;
+            self.starved_by_price
+                .insert(content, &(price, actor), &())?;
+        }
+        Ok(())
+    }
+
+    /// The starved programs by id, as many as an outcome names.
+    pub(crate) fn first_starved(&mut self, content: &Content) -> Result<Vec<ActorId>, StoreError> {
+        let mut all = Vec::new();
+        self.starved
+            .first_few(content, NAMED_STARVED, |actor, _| all.push(actor))?;
+        Ok(all)
+    }
+
+    /// Notes that a program has messages to run, or not.
+    pub(crate) fn occupy(
+        &mut self,
+        content: &Content,
+        actor: ActorId,
+        busy: bool,
+    ) -> Result<(), StoreError> {
+        if busy {
+            self.busy.insert(content, &actor, &())
+        } else {
+            self.busy.remove(content, &actor).map(|_| ())
+        }
+    }
 }
 
 impl Root {
@@ -188,98 +313,52 @@ impl Root {
         content.get_or_default((!hash.is_zero()).then_some(hash))
     }
 
+    pub(crate) fn records(&self) -> Records {
+        Records(Mutex::new(Map::new(self.programs)))
+    }
+
     pub(crate) fn ledger(&self, content: &Content) -> Result<Ledger, StoreError> {
         Ok(Ledger {
-            schedule: content.get_or_default(self.schedule)?,
-            busy: content.get_or_default(self.busy)?,
-            starved: content.get_or_default(self.starved)?,
-            starved_price: self.starved_price,
-            outgoing: content.get_or_default(self.outgoing)?,
-            held: content.get_or_default(self.held)?,
-            inbox: content.get_or_default(self.inbox)?,
+            schedule: Map::new(self.schedule),
+            busy: Map::new(self.busy),
+            starved: Map::new(self.starved),
+            starved_by_price: Map::new(self.starved_by_price),
+            outgoing: Forest::new(self.outgoing),
+            held: Forest::new(self.held),
+            inbox: Line::load(content, self.inbox)?,
+            turns: self.turns,
             seeds: content.get_or_default(self.seeds)?,
+            codes: Map::new(self.codes),
         })
     }
 
-    pub(crate) fn program(
-        &self,
+    /// The root of what a round has made of the state, stored.
+    pub(crate) fn store(
         content: &Content,
-        actor: ActorId,
-    ) -> Result<Option<ProgramRecord>, StoreError> {
-        let chunk: Chunk = content.get_or_default(self.chunks.get(&actor.0.0[31]).copied())?;
-        Ok(chunk.get(&actor).copied())
-    }
-
-    /// Whether the chain has accepted a code.
-    pub(crate) fn has_code(&self, content: &Content, code: CodeId) -> Result<bool, StoreError> {
-        let chunk = self.codes.get(&code.0.0[31]).copied();
-        let codes: BTreeSet<CodeId> = content.get_or_default(chunk)?;
-        Ok(codes.contains(&code))
-    }
-
-    /// Notes codes that the chain has accepted.
-    pub(crate) fn add_codes(
-        &mut self,
-        content: &Content,
-        codes: &[CodeId],
-    ) -> Result<(), StoreError> {
-        for code in codes {
-            let index = code.0.0[31];
-            let chunk = self.codes.get(&index).copied();
-            let mut all: BTreeSet<CodeId> = content.get_or_default(chunk)?;
-            if all.insert(*code) {
-                self.codes.insert(index, content.put(&all));
-            }
-        }
-        Ok(())
-    }
-
-    pub(crate) fn programs(&self, content: &Content) -> Result<Chunk, StoreError> {
-        let mut all = BTreeMap::new();
-        for hash in self.chunks.values() {
-            all.append(&mut content.get::<Chunk>(*hash)?);
-        }
-        Ok(all)
-    }
-
-    /// The root after `changes`, stored.
-    pub(crate) fn update(
-        &mut self,
-        content: &Content,
-        changes: &BTreeMap<ActorId, ProgramRecord>,
-        ledger: &Ledger,
+        records: &Records,
+        ledger: &mut Ledger,
     ) -> Result<H256, StoreError> {
-        let mut touched = BTreeMap::<u8, Chunk>::new();
-        for (actor, record) in changes {
-            let index = actor.0.0[31];
-            let chunk = match touched.entry(index) {
-                Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => {
-                    entry.insert(content.get_or_default(self.chunks.get(&index).copied())?)
-                }
-            };
-            chunk.insert(*actor, *record);
+        let mut turns = ledger.turns;
+        if ledger.outgoing.is_empty() {
+            turns.outgoing = ActorId::zero();
         }
-        for (index, chunk) in touched {
-            self.chunks.insert(index, content.put(&chunk));
+        if ledger.held.is_empty() {
+            turns.held = ActorId::zero();
         }
-        self.schedule = put_unless(content, ledger.schedule.is_empty(), &ledger.schedule);
-        self.busy = put_unless(content, ledger.busy.is_empty(), &ledger.busy);
-        self.starved = put_unless(content, ledger.starved.is_empty(), &ledger.starved);
-        self.starved_price = ledger.starved_price;
-        self.outgoing = put_unless(content, ledger.outgoing.is_empty(), &ledger.outgoing);
-        self.held = put_unless(content, ledger.held.is_empty(), &ledger.held);
-        self.inbox = put_unless(content, ledger.inbox.is_empty(), &ledger.inbox);
-        self.seeds = put_unless(content, ledger.seeds.is_empty(), &ledger.seeds);
-        Ok(content.put(self))
+        let seeds = &ledger.seeds;
+        let root = Self {
+            programs: records.store(content)?,
+            schedule: ledger.schedule.store(content)?,
+            busy: ledger.busy.store(content)?,
+            starved: ledger.starved.store(content)?,
+            starved_by_price: ledger.starved_by_price.store(content)?,
+            outgoing: ledger.outgoing.store(content)?,
+            held: ledger.held.store(content)?,
+            inbox: ledger.inbox.store(content)?,
+            turns,
+            seeds: (!seeds.is_empty()).then(|| content.put(seeds)),
+            codes: ledger.codes.store(content)?,
+        };
+        Ok(content.put(&root))
     }
-}
-
-/// Stores `value` unless it is empty.
-pub(super) fn put_unless<T: Encode + Linked>(
-    content: &Content,
-    empty: bool,
-    value: &T,
-) -> Option<H256> {
-    (!empty).then(|| content.put(value))
 }

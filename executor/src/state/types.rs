@@ -17,7 +17,7 @@ pub const INLINE_PAYLOAD: usize = 1024;
 /// A queue by hash, with its length as far as a byte holds it.
 #[derive(Clone, Default, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct QueueRef {
-    /// Hash of the [`MessageQueue`]; nothing if empty.
+    /// Hash of the queue, which [`Executor::queue`](crate::Executor::queue) reads; nothing if empty.
     pub hash: Option<H256>,
     /// Its length, at most 255.
     pub cached_queue_size: u8,
@@ -52,11 +52,11 @@ pub struct ProgramState {
     pub canonical_queue: QueueRef,
     /// Always empty: native messages share the one queue. Kept for the shape.
     pub injected_queue: QueueRef,
-    /// Hash of the [`Waitlist`].
+    /// Hash of the waitlist, which [`Executor::waitlist`](crate::Executor::waitlist) reads.
     pub waitlist_hash: Option<H256>,
-    /// Hash of the [`DispatchStash`].
+    /// Hash of the stash, which [`Executor::stash`](crate::Executor::stash) reads.
     pub stash_hash: Option<H256>,
-    /// Hash of the [`Mailbox`].
+    /// Hash of the mailboxes, which [`Executor::mailbox`](crate::Executor::mailbox) reads.
     pub mailbox_hash: Option<H256>,
     /// ETH that it owns, in wei.
     #[serde(with = "shapes::amount")]
@@ -68,9 +68,15 @@ pub struct ProgramState {
     /// this much gas.
     #[serde(default)]
     pub required_gas: Option<u64>,
+    /// Its first message, the one for `init`, has reached it.
+    #[serde(default)]
+    pub init_sent: bool,
     /// Hash of the [`Reservations`].
     #[serde(default)]
     pub reservations_hash: Option<H256>,
+    /// What its messages keep of the executable balance for their signals, together, in wVARA base units.
+    #[serde(default, with = "shapes::amount")]
+    pub kept_for_signals: u128,
 }
 
 /// Which entry point a message is for.
@@ -319,7 +325,7 @@ pub type Waitlist = BTreeMap<MessageId, Expiring<Dispatch>>;
 pub type DispatchStash = BTreeMap<MessageId, Expiring<(Dispatch, Option<ActorId>)>>;
 /// Gas set aside, by the id of its reservation.
 pub type Reservations = BTreeMap<H256, Expiring<Reservation>>;
-/// Hashes of [`UserMailbox`]es.
+/// Hashes of users' mailboxes, which [`Executor::user_mailbox`](crate::Executor::user_mailbox) reads.
 pub type Mailbox = BTreeMap<ActorId, H256>;
 /// A user's messages from one program.
 pub type UserMailbox = BTreeMap<MessageId, Expiring<MailboxMessage>>;

@@ -389,35 +389,44 @@ impl World {
         self.executor.read_state(record.state_hash).unwrap()
     }
 
-    fn read<T: codec::Decode + Default>(&self, hash: Option<H256>) -> T {
-        hash.map(|hash| self.executor.read(hash).unwrap())
-            .unwrap_or_default()
-    }
-
     pub fn queue(&self, program: ActorId) -> MessageQueue {
-        self.read(self.state(program).canonical_queue.hash)
+        let hash = self.state(program).canonical_queue.hash;
+        hash.map_or_else(Default::default, |hash| self.executor.queue(hash).unwrap())
     }
 
     pub fn waitlist(&self, program: ActorId) -> Waitlist {
-        self.read(self.state(program).waitlist_hash)
+        let hash = self.state(program).waitlist_hash;
+        hash.map_or_else(Default::default, |hash| {
+            self.executor.waitlist(hash).unwrap()
+        })
     }
 
     pub fn stash(&self, program: ActorId) -> DispatchStash {
-        self.read(self.state(program).stash_hash)
+        let hash = self.state(program).stash_hash;
+        hash.map_or_else(Default::default, |hash| self.executor.stash(hash).unwrap())
+    }
+
+    fn mailboxes(&self, program: ActorId) -> Mailbox {
+        let hash = self.state(program).mailbox_hash;
+        hash.map_or_else(Default::default, |hash| {
+            self.executor.mailbox(hash).unwrap()
+        })
     }
 
     pub fn mailbox(&self, program: ActorId, user: H160) -> UserMailbox {
-        let mailbox: Mailbox = self.read(self.state(program).mailbox_hash);
-        self.read(mailbox.get(&actor(user)).copied())
+        let own = self.mailboxes(program).get(&actor(user)).copied();
+        own.map_or_else(Default::default, |hash| {
+            self.executor.user_mailbox(hash).unwrap()
+        })
     }
 
     /// What programs believe to have is what the contracts hold for them.
     fn assert_books_match(&self) {
         for program in self.executor.program_ids(self.root).unwrap() {
             let state = self.state(program);
-            let mailbox: Mailbox = self.read(state.mailbox_hash);
+            let mailbox = self.mailboxes(program);
             let boxes = mailbox.values().flat_map(|hash| {
-                let own: UserMailbox = self.executor.read(*hash).unwrap();
+                let own = self.executor.user_mailbox(*hash).unwrap();
                 own.into_values().map(|message| message.value.value)
             });
             // One that waits for randomness may not have run yet.
@@ -448,17 +457,16 @@ impl World {
     }
 
     pub fn reservations(&self, program: ActorId) -> Reservations {
-        self.read(self.state(program).reservations_hash)
+        let hash = self.state(program).reservations_hash;
+        hash.map_or_else(Default::default, |hash| self.executor.read(hash).unwrap())
     }
 
     /// What a program has for its gas, with what it has set aside.
     pub fn executable(&self, program: ActorId) -> u128 {
         let reserved = self.reservations(program);
         let reserved = reserved.values().map(|own| own.value.value).sum::<u128>();
-        let pending = self.pending(program);
-        let contexts = pending.iter().filter_map(|own| own.context.as_ref());
-        let kept = contexts.map(|own| own.signal_value).sum::<u128>();
-        self.state(program).executable_balance + reserved + kept
+        let state = self.state(program);
+        state.executable_balance + reserved + state.kept_for_signals
     }
 
     /// Gas that its messages have burned so far. Signals are not in it.
@@ -580,6 +588,14 @@ impl World {
         };
         (context, query)
     }
+}
+
+/// Lets every message wait for five blocks, again and again.
+pub fn waiter() -> Vec<u8> {
+    wat(r#"(import "env" "memory" (memory 1))
+        (import "env" "gr_wait_for" (func $wait (param i32)))
+        (func (export "init"))
+        (func (export "handle") (call $wait (i32.const 5)))"#)
 }
 
 /// A module from its text, with the memory import in front.

@@ -29,18 +29,24 @@ pub(super) fn register(module: &mut RpcModule<Context>) -> Result<(), RegisterMe
     content(module, "program_readFullState", full_state)?;
     content(module, "program_readQueue", queue)?;
     content(module, "program_readWaitlist", |store, hash| {
-        Ok(Waitlist::from(decode::<state::Waitlist>(store, hash)?))
+        let all = store.waitlist(hash);
+        Ok(Waitlist::from(
+            all.map_err(|error| unreadable(hash, error))?,
+        ))
     })?;
     content(module, "program_readStash", |store, hash| {
-        Ok(Stash::from(decode::<state::DispatchStash>(store, hash)?))
+        let all = store.stash(hash);
+        Ok(Stash::from(all.map_err(|error| unreadable(hash, error))?))
     })?;
     content(module, "program_readMailbox", |store, hash| {
-        Ok(Mailbox::from(decode::<state::Mailbox>(store, hash)?))
+        let all = store.mailbox(hash);
+        Ok(Mailbox::from(all.map_err(|error| unreadable(hash, error))?))
     })?;
     content(module, "program_readUserMailbox", |store, hash| {
-        Ok(UserMailbox::from(decode::<state::UserMailbox>(
-            store, hash,
-        )?))
+        let all = store.user_mailbox(hash);
+        Ok(UserMailbox::from(
+            all.map_err(|error| unreadable(hash, error))?,
+        ))
     })?;
     content(module, "program_readPages", |store, hash| {
         store
@@ -98,7 +104,7 @@ fn decode<T: DecodeAll>(store: &Executor, hash: H256) -> Result<T, RpcError> {
 }
 
 fn queue(store: &Executor, hash: H256) -> Result<Vec<Dispatch>, RpcError> {
-    let queue: state::MessageQueue = decode(store, hash)?;
+    let queue = store.queue(hash).map_err(|error| unreadable(hash, error))?;
     Ok(queue.into_iter().map(Into::into).collect())
 }
 
@@ -117,16 +123,19 @@ fn full_state(store: &Executor, hash: H256) -> Result<FullProgramState, RpcError
             .transpose()?,
         waitlist: state
             .waitlist_hash
-            .map(|hash| decode::<state::Waitlist>(store, hash).map(Into::into))
-            .transpose()?,
+            .map(|hash| store.waitlist(hash).map(Into::into))
+            .transpose()
+            .map_err(|error| unreadable(hash, error))?,
         stash: state
             .stash_hash
-            .map(|hash| decode::<state::DispatchStash>(store, hash).map(Into::into))
-            .transpose()?,
+            .map(|hash| store.stash(hash).map(Into::into))
+            .transpose()
+            .map_err(|error| unreadable(hash, error))?,
         mailbox: state
             .mailbox_hash
-            .map(|hash| decode::<state::Mailbox>(store, hash).map(Into::into))
-            .transpose()?,
+            .map(|hash| store.mailbox(hash).map(Into::into))
+            .transpose()
+            .map_err(|error| unreadable(hash, error))?,
         program: state.program.into(),
         balance: Amount(state.balance),
         executable_balance: Amount(state.executable_balance),
@@ -196,7 +205,7 @@ async fn current(args: Args, context: Arc<Context>) -> Result<Option<Current>, R
                 code_id: record.code_id.0,
                 block: best.block.into(),
                 state_hash: record.state_hash,
-                starved: best.outcome.starved.contains(&program),
+                starved: store.is_starved(best.outcome.state_root, program)?,
                 state: decode::<state::ProgramState>(store, record.state_hash)?.into(),
             }))
         })
