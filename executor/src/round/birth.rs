@@ -43,7 +43,11 @@ impl Round<'_> {
             work.move_to_custody(sent.value)?;
         }
         let code_id = birth.creation.code_id;
-        let known = self.ledger.codes.get(self.scope.content, &code_id)?.is_some();
+        let known = self
+            .ledger
+            .codes
+            .get(self.scope.content, &code_id)?
+            .is_some();
         if !known || self.find(sent.destination)? {
             tracing::debug!(program = %sent.destination, creator = %actor, code = %code_id, "no program created: its code is not known");
             if let Some(work) = self.work(actor)? {

@@ -8,9 +8,7 @@ use crate::{
     state::{ProgramRecord, ProgramState, root::Root},
 };
 use codec::Encode;
-use gear_exe_primitives::{
-    ActorId, proof::Kind, round::RoundOutcome, transition::StateTransition,
-};
+use gear_exe_primitives::{ActorId, proof::Kind, round::RoundOutcome, transition::StateTransition};
 
 /// What a transition comes to on Ethereum.
 fn settlement(change: &StateTransition) -> Outward {

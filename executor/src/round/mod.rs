@@ -29,6 +29,7 @@ use crate::{
     code::Codes,
     state::{
         account::{Account, Life},
+        map::Map,
         root::{Ledger, Records, Root},
         store::Content,
     },

@@ -21,8 +21,8 @@ use gear_exe_primitives::{
     transition::ValueClaim,
 };
 use parking_lot::Mutex;
-use std::collections::VecDeque;
 use primitive_types::H256;
+use std::collections::VecDeque;
 
 /// Something due at an Ethereum block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]

@@ -12,7 +12,10 @@ use crate::{
     state::GasTerms,
     vm::meter,
 };
-use gear_exe_primitives::{CodeId, creation::ProgramCreation};
+use gear_exe_primitives::{
+    CodeId,
+    creation::{MirrorFactory, ProgramCreation},
+};
 use wasmtime::{Linker, Result};
 
 /// What `gr_create_program` is given.
@@ -84,8 +87,11 @@ fn create(env: &mut Env<'_>, request: Request, err: u32) -> Result<()> {
     let value = u128::from_le_bytes(value);
     let salt = slice(env, request.salt.0, request.salt.1)?;
     let payload = slice(env, request.payload.0, request.payload.1)?;
-    let created = match env.data().may_send(payload.len(), value) {
+    let host = env.data();
+    let created = match host.may_send(payload.len()) {
         Err(error) => Err(error),
+        Ok(()) if host.parameters.mirrors == MirrorFactory::default() => Err(code::UNSUPPORTED),
+        Ok(()) if value > host.input.balance => Err(code::NOT_ENOUGH_VALUE),
         Ok(()) => endow(env, request.gas)?.and_then(|gas| {
             let host = env.data_mut();
             host.create(code_id.into(), &salt, payload, value, gas, request.delay)

@@ -191,10 +191,13 @@ impl Host {
             gas,
             delay,
         } = to;
-        self.may_send(payload.len(), value)?;
+        self.may_send(payload.len())?;
         // Nobody could ever take it out there.
         if value > 0 && is_event_destination(destination) {
             return Err(code::INSUFFICIENT_VALUE);
+        }
+        if value > self.input.balance {
+            return Err(code::NOT_ENOUGH_VALUE);
         }
         let limit = self.gas_limit(gas)?;
         self.fits_outward(destination, payload.len())?;
@@ -213,14 +216,11 @@ impl Host {
         Ok(id.as_ref().to_vec())
     }
 
-    /// Whether the program may send another message of this length with this value.
-    pub(super) fn may_send(&self, length: usize, value: u128) -> Result<(), u32> {
+    /// Whether the program may send another message of this length.
+    pub(super) fn may_send(&self, length: usize) -> Result<(), u32> {
         self.fits(length)?;
         if self.sent.len() >= self.parameters.max_outgoing_messages as usize {
             return Err(code::TOO_MANY_MESSAGES);
-        }
-        if value > self.input.balance {
-            return Err(code::NOT_ENOUGH_VALUE);
         }
         Ok(())
     }

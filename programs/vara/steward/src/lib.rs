@@ -20,6 +20,10 @@
 //! | `REPLY` gas:u64 | replies `LIMITED` with this much gas |
 //! | `DEPOSIT` gas:u64 to:id payload | sends that, with this much gas for the answer |
 //! | `GUARD` gas:u64 command | sets gas aside for a signal, then obeys |
+//! | `SPAWN` blocks:u32 value:u128 code:id payload | creates a program whose first message is that, so many blocks later, and replies with its id |
+//! | `BREED` gas:u64 code:id payload | the same with this much gas |
+//! | `LITTER` count:u32 gas:u64 code:id | creates many, each with this much gas |
+//! | `MISCARRY` code:id | creates one, and panics |
 //! | `RANDOM` subject:[u8; 32] | replies with a random number and its block |
 //! | `GAMBLE` subject:[u8; 32] | as above, but loops for ever if the number is odd |
 //! | `BUMP` | adds one to the count |
@@ -38,7 +42,9 @@ use core::{
     hint::black_box,
     sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
 };
-use gstd::{ActorId, MessageId, ReservationId, collections::BTreeSet, exec, msg, prelude::*};
+use gstd::{
+    ActorId, CodeId, MessageId, ReservationId, collections::BTreeSet, exec, msg, prelude::*, prog,
+};
 
 static BUMPS: AtomicU32 = AtomicU32::new(0);
 static ANSWERS: AtomicU32 = AtomicU32::new(0);
@@ -159,6 +165,29 @@ fn obey_with_arguments(command: &[u8]) {
         let (gas, inner) = number(arguments);
         exec::system_reserve_gas(gas).expect("there is so much gas");
         obey(inner);
+    } else if let Some(arguments) = command.strip_prefix(b"SPAWN") {
+        let (blocks, arguments) = arguments.split_at(4);
+        let (value, arguments) = arguments.split_at(16);
+        let (code, payload) = target(arguments);
+        let (blocks, value) = (exactly(blocks), exactly(value));
+        let (blocks, value) = (u32::from_le_bytes(blocks), u128::from_le_bytes(value));
+        let code = CodeId::new(code.into_bytes());
+        let (_, child) = prog::create_program_bytes_delayed(code, b"", payload, value, blocks)
+            .unwrap_or_else(|error| panic!("not created: {error}"));
+        reply(&child.into_bytes());
+    } else if let Some(arguments) = command.strip_prefix(b"BREED") {
+        let (gas, arguments) = number(arguments);
+        let (code, payload) = target(arguments);
+        reply(&breed(code, payload, gas).into_bytes());
+    } else if let Some(arguments) = command.strip_prefix(b"LITTER") {
+        let (count, arguments) = arguments.split_at(4);
+        let (gas, code) = number(arguments);
+        for _ in 0..u32::from_le_bytes(exactly(count)) {
+            breed(target(code).0, b"", gas);
+        }
+    } else if let Some(code) = command.strip_prefix(b"MISCARRY") {
+        breed(target(code).0, b"", 0);
+        panic!("asked to panic");
     } else if let Some(subject) = command.strip_prefix(b"RANDOM") {
         reply(&random(subject));
     } else if let Some(subject) = command.strip_prefix(b"GAMBLE") {
@@ -172,6 +201,14 @@ fn obey_with_arguments(command: &[u8]) {
     } else {
         panic!("unknown command");
     }
+}
+
+fn breed(code: ActorId, payload: &[u8], gas: u64) -> ActorId {
+    let code = CodeId::new(code.into_bytes());
+    let created = prog::create_program_bytes_with_gas(code, b"", payload, gas, 0);
+    created
+        .unwrap_or_else(|error| panic!("not created: {error}"))
+        .1
 }
 
 fn reserve(arguments: &[u8]) -> ReservationId {
