@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{ALICE, BOB, World, command};
+use common::{ALICE, BOB, RICH, World, command};
 use gear_exe_executor::{ExecutorConfig, RoundError, StoreError};
 use gear_exe_primitives::H256;
 use gear_exe_programs::{PING, TROUBLE};
@@ -149,6 +149,8 @@ fn a_long_run_does_not_grow() {
     const KEPT: usize = 64;
     let mut world = World::new();
     let ping = world.program(PING, b"");
+    world.top_up(ping, 10 * RICH);
+    world.run();
     let (mut most, mut early) = (0, 0);
     for round in 1..=ROUNDS {
         world.native(ping, ALICE, b"PING");

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{ALICE, World, wat};
-use gear_exe_executor::gas::{LOAD_PAGE, WRITE_PAGE};
+use gear_exe_executor::gas::{LOAD_PAGE, STORE_PAGE, WRITE_PAGE};
 use gear_exe_primitives::{ActorId, message::ReplyCode};
 
 const IMPORTS: &str = r#"
@@ -116,7 +116,7 @@ fn gas_goes_down() {
     let [first, second, third] =
         [0, 8, 16].map(|at| u64::from_le_bytes(gas[at..at + 8].try_into().unwrap()));
     // The first answer was the first thing written in this round: its page is paid for before the second.
-    let page = LOAD_PAGE + WRITE_PAGE;
+    let page = LOAD_PAGE + STORE_PAGE + WRITE_PAGE;
     assert!(second + page < first && first - second - page < 1_000_000);
     assert!(third < second && second - third < 1_000_000);
     assert!(first < 250_000_000_000);
