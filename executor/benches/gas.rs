@@ -3,7 +3,10 @@
 //! Every class of the schedule is run in a long loop by a program, through the executor's whole interface, once in one
 //! chain, where each operator waits for the one before it, and once in four chains side by side, which is nearer to
 //! compiled code. Time and gas of the empty loop are taken off. "Charged" is what the receipt says, locals and constants
-//! included. Where "charged" is below "four chains", the class is too cheap. The second table is the compiler's time.
+//! included. Where "charged" is below "four chains", the class is too cheap. The second table is the compiler's time. The
+//! third, in `fees.rs`, is for all that is charged outside of the program's own code.
+//!
+//! `-- operators`, `-- compiler` or `-- fees` prints one of them.
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed benchmark
 
@@ -11,6 +14,8 @@
 mod clock;
 #[path = "../tests/common/mod.rs"]
 mod common;
+#[path = "fees/mod.rs"]
+mod fees;
 
 use clock::used;
 use common::{ALICE, World, wat};
@@ -470,5 +475,8 @@ fn main() {
     }
     if part("compiler") {
         compiler();
+    }
+    if part("fees") {
+        fees::fees();
     }
 }

@@ -57,6 +57,23 @@ pub(crate) fn release(taken: &mut Allocations, from: u32, to: u32) -> Vec<(u32, 
         .collect()
 }
 
+/// What is not allocated of `[from, to]`, in order.
+pub(crate) fn missing(taken: &Allocations, from: u32, to: u32) -> Vec<(u32, u32)> {
+    let mut missing = Vec::new();
+    let mut next = from;
+    let before = taken.range(..from).next_back();
+    for (start, end) in before.into_iter().chain(taken.range(from..=to)) {
+        if *start > next {
+            missing.push((next, start - 1));
+        }
+        next = next.max(end.saturating_add(1));
+    }
+    if next <= to {
+        missing.push((next, to));
+    }
+    missing
+}
+
 /// Whether a page is allocated.
 pub(crate) fn contains(taken: &Allocations, page: u32) -> bool {
     taken
@@ -85,6 +102,10 @@ mod tests {
         assert_eq!(allocate(&mut taken, 2, 10, u32::MAX), None);
         assert!(contains(&taken, 9) && !contains(&taken, 1));
         release(&mut taken, 4, 4);
+        assert_eq!(missing(&taken, 2, 4), [(4, 4)]);
+        assert_eq!(missing(&taken, 5, 9), []);
+        assert_eq!(missing(&taken, 0, 12), [(0, 1), (4, 4), (10, 12)]);
+        assert_eq!(missing(&taken, 20, 22), [(20, 22)]);
         assert_eq!(release(&mut taken, 3, 7), [(3, 3), (5, 7)]);
     }
 }

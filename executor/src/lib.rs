@@ -115,6 +115,11 @@ struct StoredOutcome {
     outcome: RoundOutcome,
 }
 
+/// What a round is asked to do.
+fn request_hash(base: H256, input: &RoundInput) -> H256 {
+    blake2b256([base.as_bytes(), &input.encode()])
+}
+
 fn thread_pool(name: &'static str, threads: usize) -> Result<rayon::ThreadPool, OpenError> {
     Ok(rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -179,15 +184,14 @@ impl Executor {
     ) -> Result<RoundOutcome, RoundError> {
         let _one_at_a_time = self.inner.round.lock();
         let block = input.block;
-        let request = blake2b256([base.as_bytes(), &input.encode()]);
         if let Some(stored) = self.stored_outcome(block.hash)? {
-            return if stored.request == request {
+            return if stored.request == request_hash(base, input) {
                 Ok(stored.outcome)
             } else {
                 Err(RoundError::Conflict(block.hash))
             };
         }
-        let outcome = self.execute_and_store(base, input, request);
+        let outcome = self.execute_and_store(base, input);
         if outcome.is_err() {
             // What its programs hold will never be.
             self.inner.residents.discard();
@@ -199,7 +203,6 @@ impl Executor {
         &self,
         base: H256,
         input: &RoundInput,
-        request: H256,
     ) -> Result<RoundOutcome, RoundError> {
         let block = input.block;
         let began = Instant::now();
@@ -214,10 +217,10 @@ impl Executor {
             parameters: &input.parameters,
             query: None,
         };
-        let outcome = self
-            .inner
-            .pool
-            .install(|| round::execute(scope, base, input))?;
+        let execute = || round::execute(scope, base, input);
+        let request = || request_hash(base, input);
+        let (outcome, request) = self.inner.pool.install(|| rayon::join(execute, request));
+        let outcome = outcome?;
         let added = content.take_added();
         let stored = StoredOutcome {
             number: block.number,
@@ -456,6 +459,8 @@ impl Executor {
             programs_in_memory: programs,
             memory_bytes: bytes,
             objects_read: self.inner.disk.objects_read(),
+            pages_loaded: self.inner.residents.pages_loaded()
+                + self.inner.query_residents.pages_loaded(),
             ..self.inner.stats.read(self.inner.codes.cached())
         }
     }

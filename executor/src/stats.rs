@@ -11,6 +11,8 @@ pub struct ExecutorStats {
     pub programs_in_memory: u64,
     /// Bytes that they take, estimated.
     pub memory_bytes: u64,
+    /// Pages (16 KiB) that programs touched and that were read from the store for that.
+    pub pages_loaded: u64,
     /// Codes compiled; those revived from disk are not counted.
     pub codes_compiled: u64,
     /// Rounds executed and stored.
@@ -49,6 +51,7 @@ impl Counters {
             codes_in_memory: codes_in_memory as u64,
             programs_in_memory: 0,
             memory_bytes: 0,
+            pages_loaded: 0,
             codes_compiled: self.codes_compiled.load(Relaxed),
             rounds: self.rounds.load(Relaxed),
             messages: self.messages.load(Relaxed),

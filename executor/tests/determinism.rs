@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{ALICE, BOB, RICH, World, actor, call, command, word};
+use common::{ALICE, BOB, RICH, World, actor, call, command, wat, word};
 use gear_exe_executor::{
     Executor, ExecutorConfig, RoundError, StoreError,
     state::{PAGE_SIZE, Program},
@@ -459,6 +459,45 @@ fn damaged_content_is_noticed() {
         Err(RoundError::Store(StoreError::Corrupt(_)))
     ));
     assert!(!executor.has_outcome(input.block.hash).unwrap());
+}
+
+/// The page that cannot be loaded is touched by wasmtime's own code, which must not fail: the round does, and the process
+/// goes on.
+#[test]
+fn damage_below_a_bulk_operator_is_noticed() {
+    let text = r#"
+        (import "env" "memory" (memory 8))
+        (func (export "init") (i32.store (i32.const 140000) (i32.const 7)))
+        (func (export "handle")
+          (memory.copy (i32.const 70000) (i32.const 140000) (i32.const 3000))
+          (memory.copy (i32.const 300000) (i32.const 70000) (i32.const 90000)))"#;
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::with(stored(folder.path()));
+    let program = world.program(&wat(text), b"");
+    world.send(program, ALICE, b"", 0);
+    let (root, input) = (world.root, world.input());
+    drop(world);
+    let path = folder.path().join("store");
+    let flip = |bytes: &[u8]| {
+        (bytes.len() == 5 + PAGE_SIZE).then(|| {
+            let mut bytes = bytes.to_vec();
+            bytes[77] ^= 1;
+            bytes
+        })
+    };
+    assert_eq!(change(&path, "content", flip), 1);
+    let executor = Executor::open(stored(folder.path())).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(
+            executor.execute_round(root, &input),
+            Err(RoundError::Store(StoreError::Corrupt(_)))
+        ));
+    }
+    drop(executor);
+    assert_eq!(change(&path, "content", flip), 1);
+    let executor = Executor::open(stored(folder.path())).unwrap();
+    let outcome = executor.execute_round(root, &input).unwrap();
+    assert!(outcome.receipts[0].code.is_success());
 }
 
 #[test]

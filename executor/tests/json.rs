@@ -112,7 +112,7 @@ fn queues_and_replies() {
     let hash = queue[0]["payload"]["Stored"].as_str().unwrap();
     let bytes = world.executor.read_bytes(hash.parse().unwrap()).unwrap();
     assert_eq!(bytes, vec![7; 2_000]);
-    assert_eq!(shape["required_gas"], 10_000_000);
+    assert_eq!(shape["required_gas"], gear_exe_executor::gas::DISPATCH);
 }
 
 #[test]

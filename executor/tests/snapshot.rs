@@ -344,15 +344,15 @@ fn a_state_that_is_not_whole_is_none() {
 #[test]
 fn the_same_page_a_thousand_times_goes_once() {
     let mut world = World::with(cold());
-    // Writes the same into every page of 64 MiB.
+    // Writes the same into every page of 16 MiB.
     let program = world.program(
-        &wat(r#"(import "env" "memory" (memory 1024))
+        &wat(r#"(import "env" "memory" (memory 256))
             (func (export "init"))
             (func (export "handle") (local $at i32)
               (loop $next
                 (i32.store (local.get $at) (i32.const 77))
                 (local.set $at (i32.add (local.get $at) (i32.const 16384)))
-                (br_if $next (i32.lt_u (local.get $at) (i32.const 67108864)))))"#),
+                (br_if $next (i32.lt_u (local.get $at) (i32.const 16777216)))))"#),
         b"",
     );
     assert!(world.ends(program, b"").is_success());

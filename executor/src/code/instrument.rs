@@ -11,9 +11,11 @@
 //!   stack, which differs between processors, is never what ends a program;
 //! * the function `reset`: puts every mutable global back to its first value and `stack` to zero, so that an instance can
 //!   serve another message.
+//!
+//! Behind `reset` are the functions that touch memory for long bulk operators: see [`bulk`].
 
 use super::{
-    GAS, MEMORY, RESET, STACK,
+    GAS, MEMORY, RESET, STACK, bulk,
     metering::{Context, broken, function},
 };
 use crate::CodeError;
@@ -77,7 +79,7 @@ pub(super) fn instrument(wasm: &[u8]) -> Result<Vec<u8>, CodeError> {
     for ty in own_functions {
         functions.function(*ty);
     }
-    // `reset` comes last, so that no other index changes.
+    // `reset` and what follows come last, so that no other index changes.
     let reset = blocks.of_nothing(&mut parts.types);
     functions.function(reset);
     let mut last = Function::new([]);
@@ -88,6 +90,11 @@ pub(super) fn instrument(wasm: &[u8]) -> Result<Vec<u8>, CodeError> {
         .instruction(&Instruction::GlobalSet(context.stack))
         .instruction(&Instruction::End);
     code.function(&last);
+    let touching = blocks.of_touching(&mut parts.types);
+    for write in [false, true] {
+        functions.function(touching);
+        code.function(&bulk::function(write));
+    }
     let exports = &mut parts.exports;
     exports.export(MEMORY, ExportKind::Memory, 0);
     exports.export(STACK, ExportKind::Global, context.stack);
@@ -249,6 +256,12 @@ impl Blocks {
 
     fn of_nothing(&mut self, types: &mut TypeSection) -> u32 {
         self.index(types, &[])
+    }
+
+    fn of_touching(&mut self, types: &mut TypeSection) -> u32 {
+        types.ty().function(bulk::PARAMETERS, []);
+        self.next += 1;
+        self.next - 1
     }
 
     fn index(&mut self, types: &mut TypeSection, results: &[ValType]) -> u32 {

@@ -7,10 +7,11 @@
 //! operators, and after blocks that cost much: what lies between two checks is a bounded piece of straight code.
 //!
 //! The stack is counted where functions call each other; a small function that calls none is covered by what
-//! [`SPARE`] leaves.
+//! [`SPARE`] leaves, and so are the tiny ones that touch memory for bulk operators.
 
 use super::{
     STACK_LIMIT,
+    bulk::Touch,
     classes::{class, is_vector},
     floats::{Kind, Moved, blind, made, seen},
 };
@@ -106,6 +107,8 @@ struct Plan {
     frame: u32,
     /// The frame is counted.
     counted: bool,
+    /// It has bulk operators.
+    bulk: bool,
     /// Scalars and vectors of floats that are made canonical.
     floats: [bool; 3],
 }
@@ -119,7 +122,7 @@ impl Plan {
             slots = slots.saturating_add(count as usize);
             vectors |= ty == wasmparser::ValType::V128;
         }
-        let (mut calls, mut floats) = (false, [false; 3]);
+        let (mut calls, mut bulk, mut floats) = (false, false, [false; 3]);
         let mut charges = Vec::new();
         let mut block = Charge {
             at: 0,
@@ -138,6 +141,7 @@ impl Plan {
             let class = class(&operator).ok_or_else(|| CodeError::Operator(name_of(&operator)))?;
             slots = slots.saturating_add(1 + context.surplus(&operator)?);
             vectors |= is_vector(&operator);
+            bulk |= class == Class::Bulk;
             if let Some(kind) = seen(&operator).or_else(|| made(&operator)) {
                 floats[place(kind)] = true;
             }
@@ -228,6 +232,7 @@ impl Plan {
             charges,
             frame,
             counted: calls || frame > SPARE,
+            bulk,
             floats,
         })
     }
@@ -264,6 +269,8 @@ struct Added {
     length: u32,
     /// The count of the stack as the function found it.
     stack: u32,
+    /// Destination of a bulk operator. The next one holds its source.
+    ends: u32,
     /// Values that are made canonical.
     floats: [u32; 3],
 }
@@ -327,6 +334,21 @@ impl Writer<'_> {
         self.put(&kind.canonical(held));
     }
 
+    /// Touches what a long bulk operator will, whose operands are on the stack and stay there.
+    fn touch(&mut self, operator: &Operator<'_>) -> Result<(), CodeError> {
+        // Behind all functions comes `reset`, and then those that touch.
+        let reader = self.context.functions.len() as u32 + 1;
+        let touch = Touch {
+            to: self.added.ends,
+            from: self.added.ends + 1,
+            length: self.added.length,
+            reader,
+            writer: reader + 1,
+        };
+        self.put(&touch.before(operator)?);
+        Ok(())
+    }
+
     /// Charges a bulk operator by its length, which is on top of the operand stack and stays there.
     fn charge_length(&mut self, out: u32) {
         let Added { left, length, .. } = self.added;
@@ -384,7 +406,12 @@ pub(super) fn function(
     locals.push((2, ValType::I32));
     let kinds = [ValType::F32, ValType::F64, ValType::V128];
     let mut floats = [0; 3];
-    let mut next = count + 3;
+    let ends = count + 3;
+    let mut next = ends;
+    if plan.bulk {
+        locals.push((2, ValType::I32));
+        next += 2;
+    }
     for ((place, kind), used) in floats.iter_mut().zip(kinds).zip(plan.floats) {
         if used {
             locals.push((1, kind));
@@ -398,6 +425,7 @@ pub(super) fn function(
             left: count,
             length: count + 1,
             stack: count + 2,
+            ends,
             floats,
         },
         function: Function::new(locals),
@@ -456,6 +484,7 @@ pub(super) fn function(
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => nesting += 1,
             Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } => {
                 writer.charge_length(nesting + 1);
+                writer.touch(&operator)?;
             }
             // The last one ends the block that the body has become.
             Operator::End => nesting = nesting.saturating_sub(1),

@@ -4,6 +4,7 @@
 //! [`instrument`] makes it meter its gas and bound its stack; the compiled module goes to the cache and, serialized, to
 //! the store.
 
+mod bulk;
 mod classes;
 mod complexity;
 mod floats;
@@ -50,7 +51,7 @@ pub(crate) const THREAD_STACK: usize = 48 << 20;
 /// Codes whose compiled form is kept in memory.
 const CACHED: usize = 256;
 /// Changes whenever the same WASM is compiled to something else: the version of wasmtime and of [`instrument`].
-const COMPILER: &[u8] = b"wasmtime-36.0/2";
+const COMPILER: &[u8] = b"wasmtime-36.0/3";
 
 /// What execution needs of a code.
 pub(crate) struct Code {

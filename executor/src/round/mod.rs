@@ -16,6 +16,7 @@ pub(crate) mod events;
 mod finish;
 mod intake;
 mod memory;
+mod parallel;
 mod queue;
 mod random;
 mod route;
@@ -46,8 +47,12 @@ use gear_exe_primitives::{
 use parking_lot::RwLock;
 use primitive_types::H256;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 /// What a round, or a query, is executed with.
@@ -73,14 +78,42 @@ impl Scope<'_> {
 
 /// Who is a program: fixed once a round's events are taken.
 pub(crate) struct Directory {
+    /// No two have the same.
+    number: u64,
     content: Arc<Content>,
     records: Arc<Records>,
     created: BTreeSet<ActorId>,
     known: RwLock<HashMap<ActorId, bool>>,
 }
 
+thread_local! {
+    /// What this thread was asked last, by the number of the directory: programs talk to the same one again and again.
+    static LAST: Cell<(u64, ActorId, bool)> = const { Cell::new((0, ActorId(H256::zero()), false)) };
+}
+
 impl Directory {
+    fn new(content: &Arc<Content>, records: Arc<Records>, created: BTreeSet<ActorId>) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        Self {
+            number: NUMBER.fetch_add(1, Relaxed),
+            content: content.clone(),
+            records,
+            created,
+            known: RwLock::default(),
+        }
+    }
+
     pub(crate) fn is_program(&self, actor: ActorId) -> Result<bool, StoreError> {
+        let (number, last, is) = LAST.get();
+        if number == self.number && last == actor {
+            return Ok(is);
+        }
+        let is = self.look_up(actor)?;
+        LAST.set((self.number, actor, is));
+        Ok(is)
+    }
+
+    fn look_up(&self, actor: ActorId) -> Result<bool, StoreError> {
         if self.created.contains(&actor) {
             return Ok(true);
         }
@@ -110,6 +143,8 @@ struct Work {
     gas: u64,
     /// Gas that it gives to programs that it creates.
     given: u64,
+    /// The round's budget knows that it may change.
+    touched: bool,
 }
 
 impl Work {
@@ -124,6 +159,7 @@ impl Work {
             waves: 0,
             gas: 0,
             given: 0,
+            touched: false,
         }
     }
 
@@ -210,6 +246,19 @@ pub(crate) struct QueryOutcome {
     pub(crate) work_left: bool,
 }
 
+/// Loads a program from the state that the round is based on.
+fn load(scope: &Scope<'_>, records: &Records, actor: ActorId) -> Result<Option<Work>, RoundError> {
+    let Some(record) = records.get(scope.content, actor)? else {
+        return Ok(None);
+    };
+    let mut account = Account::load(scope.content, record)?;
+    if scope.query.is_some() {
+        // A query is answered as if it came first.
+        account.queue = Default::default();
+    }
+    Ok(Some(Work::new(account, actor, record.state_hash)))
+}
+
 impl<'a> Round<'a> {
     /// A round without input on the state behind `base`.
     pub(crate) fn new(scope: Scope<'a>, base: H256) -> Result<Self, RoundError> {
@@ -290,26 +339,35 @@ impl<'a> Round<'a> {
         if self.absent.contains(&actor) {
             return Ok(false);
         }
-        let Some(record) = self.records.get(self.scope.content, actor)? else {
+        let Some(work) = load(&self.scope, &self.records, actor)? else {
             self.absent.insert(actor);
             return Ok(false);
         };
-        let mut account = Account::load(self.scope.content, record)?;
-        if self.scope.query.is_some() {
-            // A query is answered as if it came first.
-            account.queue = Default::default();
-        }
-        self.programs
-            .insert(actor, Work::new(account, actor, record.state_hash));
+        self.programs.insert(actor, work);
         Ok(true)
     }
 
-    /// Loads a program to change it.
+    /// Loads a program to change it. Every message comes by here: it is looked up once.
     fn work(&mut self, actor: ActorId) -> Result<Option<&mut Work>, RoundError> {
-        if self.find(actor)? {
+        let work = match self.programs.entry(actor) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                if self.absent.contains(&actor) {
+                    return Ok(None);
+                }
+                match load(&self.scope, &self.records, actor)? {
+                    Some(work) => entry.insert(work),
+                    None => {
+                        self.absent.insert(actor);
+                        return Ok(None);
+                    }
+                }
+            }
+        };
+        if !std::mem::replace(&mut work.touched, true) {
             self.budget.touch(actor);
         }
-        Ok(self.programs.get_mut(&actor))
+        Ok(Some(work))
     }
 
     /// Custody goes from one program to another.

@@ -1,14 +1,14 @@
 //! The waves of a round: which programs run, for how much gas, and what stops the round.
 
 use super::{
-    Directory, Round,
+    Directory, Round, Work,
     budget::Most,
+    parallel::in_parallel,
     queue::{self, Effect},
     route::after,
 };
 use crate::RoundError;
 use gear_exe_primitives::ActorId;
-use rayon::prelude::*;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -24,12 +24,11 @@ impl Round<'_> {
         let whole = parameters.message_gas_limit.max(1);
         self.wake_starved()?;
         self.load_busy()?;
-        let directory = Arc::new(Directory {
-            content: self.scope.content.clone(),
-            records: self.records.clone(),
-            created: self.programs.keys().copied().collect(),
-            known: Default::default(),
-        });
+        let directory = Arc::new(Directory::new(
+            self.scope.content,
+            self.records.clone(),
+            self.programs.keys().copied().collect(),
+        ));
         let mut full = false;
         loop {
             let mut runnable = self.runnable()?;
@@ -163,15 +162,19 @@ impl Round<'_> {
             }
         }
         let scope = self.scope;
-        let results: Vec<_> = jobs
-            .into_par_iter()
-            .map(|(actor, code, work)| {
-                let job = || queue::run_queue(scope, directory, actor, &code, work, share);
-                let result = catch_unwind(AssertUnwindSafe(job));
-                (actor, result.unwrap_or(Err(RoundError::Panicked)))
-            })
-            .collect();
-        let mut effects: Vec<(ActorId, Vec<Effect>)> = Vec::new();
+        // Who has the most messages begins first, so that the wave does not end with one program that all wait for.
+        let length = |job: &(_, _, Work)| job.2.account.queue.len();
+        let results = in_parallel(jobs, length, |(actor, code, work)| {
+            let job = || queue::run_queue(scope, directory, actor, &code, work, share);
+            let result = catch_unwind(AssertUnwindSafe(job));
+            (actor, result.unwrap_or(Err(RoundError::Panicked)))
+        });
+        let mut effects: Vec<(ActorId, Vec<Effect>)> = Vec::with_capacity(results.len());
+        let receipts = results
+            .iter()
+            .filter_map(|(_, result)| result.as_ref().ok());
+        let receipts = receipts.map(|result| result.receipts.len()).sum();
+        self.receipts.reserve(receipts);
         for (actor, result) in results {
             let result = result?;
             self.gas_burned = self.gas_burned.saturating_add(result.spent);

@@ -1,13 +1,16 @@
 //! Programs in memory: their instances stay between messages and rounds, and their memory *is* their state.
 //!
 //! `memory` gives wasmtime its linear memories, `tracker` knows which pages were touched and how they were (`signal` and
-//! system calls tell it, through `shared`), `undo` holds the copies, `meter` reads the gas. A [`resident`] is one program
-//! with its instance; it runs messages one after the other and, at the end of a round, hashes the pages that changed. A
+//! system calls tell it, through `shared`), `opening` is how they are opened and closed, `loading` brings them in from the
+//! store when they are first touched, `undo` holds the copies, `meter` reads the gas. A [`resident`] is one program with
+//! its instance; it runs messages one after the other and, at the end of a round, hashes the pages that changed. A
 //! round has a [`Slot`] for each of its programs; between rounds [`Residents`] keeps the programs that were used last,
-//! within a budget. What is not in memory is loaded from stored pages; nothing in a result shows which it was.
+//! within a budget. Nothing in a result shows what was in memory.
 
+mod loading;
 mod memory;
 pub(crate) mod meter;
+mod opening;
 mod resident;
 mod residents;
 mod shared;

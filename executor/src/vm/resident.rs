@@ -1,7 +1,9 @@
 //! A program in memory: its instance, and the state that its memory holds.
 
 use super::{
-    MAX_PAGES, memory, meter,
+    MAX_PAGES,
+    loading::Source,
+    memory, meter,
     residents::Totals,
     shared::Shared,
     signal,
@@ -13,13 +15,11 @@ use crate::{
     gas,
     round::Directory,
     run::{Ended, Guest, Host, RunInput, RunOutput, how_stopped},
-    state::{Allocations, PAGE_SIZE, pages::Pages, store::Content},
+    state::{Allocations, PAGE_SIZE, store::Content},
 };
-use gear_exe_primitives::{
-    ActorId, CodeId, hashing::blake2b256, message::ReplyCode, round::ExecutionParameters,
-};
+use gear_exe_primitives::{ActorId, CodeId, message::ReplyCode, round::ExecutionParameters};
 use primitive_types::H256;
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{io, sync::Arc};
 use wasmtime::{Global, Store, TypedFunc};
 
 /// Gas for [`RESET`], which nobody pays.
@@ -62,8 +62,7 @@ pub(crate) struct Resident {
     region: Arc<memory::Region>,
     code: Arc<Code>,
     code_id: CodeId,
-    pages: Pages,
-    /// What the memory was when it was loaded or last committed.
+    /// What the memory was when it was brought here or last committed.
     root: Option<H256>,
     /// A message has run since the globals had their first values.
     used: bool,
@@ -108,7 +107,7 @@ fn is_kept(code: &Code, allocations: &Allocations, page: u32) -> bool {
 }
 
 impl Resident {
-    /// Loads a program whose memory is stored as `root`.
+    /// A program whose memory is stored as `root`. Nothing of that is loaded yet.
     pub(super) fn load(
         content: &Content,
         code: &Arc<Code>,
@@ -138,9 +137,13 @@ impl Resident {
         let memory = instance
             .get_memory(&mut store, MEMORY)
             .ok_or_else(|| lacking("memory"))?;
-        let mut tracker =
-            Tracker::new(region.clone(), code.facts.stack_end, totals.most_mappings())
-                .map_err(memory_error)?;
+        let mut tracker = Tracker::new(
+            region.clone(),
+            Source::new(code.clone(), content, totals.clone())?,
+            code.facts.stack_end,
+            totals.most_mappings(),
+        )
+        .map_err(memory_error)?;
         for page in code.facts.image.keys() {
             tracker.hold(*page);
         }
@@ -175,7 +178,6 @@ impl Resident {
             region,
             code: code.clone(),
             code_id,
-            pages: Pages::load(content, None)?,
             root: None,
             used: false,
             totals: totals.clone(),
@@ -190,8 +192,8 @@ impl Resident {
         self.code_id == code_id
     }
 
-    /// Makes its memory the one stored as `root`: another branch of the chain may have left it in another state. Only
-    /// pages that differ are loaded. After an error it holds nothing of use.
+    /// Makes its memory the one stored as `root`: another branch of the chain may have left it in another state. Pages
+    /// that differ are loaded when they are touched. After an error it holds nothing of use.
     pub(super) fn become_root(
         &mut self,
         content: &Content,
@@ -200,65 +202,10 @@ impl Resident {
         if self.root == root {
             return Ok(());
         }
-        let pages = Pages::load(content, root)?;
-        let mut changes: BTreeMap<u32, Option<H256>> = BTreeMap::new();
-        for (page, hash) in self.pages.list() {
-            if pages.get(page) != Some(hash) {
-                changes.insert(page, None);
-            }
-        }
-        for (page, hash) in pages.list() {
-            if self.pages.get(page) != Some(hash) {
-                changes.insert(page, Some(hash));
-            }
-        }
-        // `start` makes the memory as large as it has to be. Until then it holds both states.
-        let highest = changes.last_key_value().map_or(0, |(page, _)| page + 1);
-        let needed = (highest as usize * PAGE_SIZE).next_multiple_of(1 << 16);
-        self.resize(self.region.size().max(needed))?;
-        let loaded = self.load_pages(content, &changes);
-        self.tracker.with(|tracker| {
-            for page in changes.keys() {
-                tracker.hold(*page);
-            }
-            tracker.close();
-        });
-        self.recount();
-        loaded?;
-        self.pages = pages;
+        self.tracker
+            .with(|tracker| tracker.become_root(content, root))?;
         self.root = root;
-        Ok(())
-    }
-
-    /// Puts pages into the memory, from the store or as they are when a program is created. Leaves all of it open.
-    fn load_pages(
-        &mut self,
-        content: &Content,
-        changes: &BTreeMap<u32, Option<H256>>,
-    ) -> Result<(), StoreError> {
-        let size = self.region.size();
-        if !self.region.protect(0, size, memory::Protection::Write) {
-            return Err(memory_error(io::Error::last_os_error()));
-        }
-        for (page, hash) in changes {
-            let at = *page as usize * PAGE_SIZE;
-            let place = self
-                .memory
-                .data_mut(&mut self.store)
-                .get_mut(at..at + PAGE_SIZE);
-            let place = place.ok_or(StoreError::Unexpected(hash.unwrap_or_default()))?;
-            match (hash, self.code.facts.image.get(page)) {
-                (Some(hash), _) => {
-                    let bytes = content.bytes(*hash)?;
-                    if bytes.len() != PAGE_SIZE {
-                        return Err(StoreError::Unexpected(*hash));
-                    }
-                    place.copy_from_slice(&bytes);
-                }
-                (None, Some(first)) => place.copy_from_slice(first),
-                (None, None) => place.fill(0),
-            }
-        }
+        self.recount();
         Ok(())
     }
 
@@ -280,6 +227,7 @@ impl Resident {
         &mut self,
         program: ActorId,
         allocations: Allocations,
+        content: &Arc<Content>,
         directory: &Arc<Directory>,
         parameters: &ExecutionParameters,
     ) -> Result<(), StoreError> {
@@ -288,6 +236,8 @@ impl Resident {
         host.parameters = *parameters;
         host.allocations = allocations;
         host.directory = Some(directory.clone());
+        self.tracker
+            .with(|tracker| tracker.read_from(Some(content)));
         self.fit()
     }
 
@@ -297,6 +247,7 @@ impl Resident {
         let host = self.store.data_mut();
         host.directory = None;
         let allocations = std::mem::take(&mut host.allocations);
+        self.tracker.with(|tracker| tracker.read_from(None));
         self.recount();
         if self.totals.is_short_of_mappings() {
             self.tracker.with(Tracker::close);
@@ -399,6 +350,9 @@ impl Resident {
             self.keep();
         }
         self.fit()?;
+        if let Some(failure) = self.tracker.with(Tracker::take_failure) {
+            return Err(failure);
+        }
         if broken || self.tracker.with(|tracker| tracker.is_broken()) {
             return Err(memory_error(io::Error::other(
                 "the kernel refused to protect a program's memory; raise vm.max_map_count",
@@ -415,11 +369,8 @@ impl Resident {
         self.tracker.with(|tracker| {
             tracker.keep(|page| is_kept(code, allocations, page));
             for (from, to) in &host.freed {
-                for page in *from..=*to {
-                    if !allocations::contains(allocations, page) {
-                        let at = (page as usize) << 16;
-                        tracker.forget(at, at + (1 << 16));
-                    }
+                for (from, to) in allocations::missing(allocations, *from, *to) {
+                    tracker.forget((from as usize) << 16, (to as usize + 1) << 16);
                 }
             }
         });
@@ -431,26 +382,10 @@ impl Resident {
         content: &Content,
         allocations: &Allocations,
     ) -> Result<Option<H256>, StoreError> {
-        const ZERO: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
-        let (code, pages) = (&self.code, &mut self.pages);
-        self.tracker.with(|tracker| {
-            tracker.commit(|page, bytes| {
-                let first = code.facts.image.get(&page).map_or(&ZERO[..], AsRef::as_ref);
-                if bytes.is_empty() || bytes == first || !is_kept(code, allocations, page) {
-                    pages.set(page, None);
-                    return;
-                }
-                let hash = blake2b256([bytes]);
-                if pages.get(page) != Some(hash) {
-                    content.insert(hash, bytes);
-                    pages.set(page, Some(hash));
-                }
-            });
-        });
-        if self.tracker.with(|tracker| tracker.is_broken()) {
-            return Err(memory_error(io::Error::last_os_error()));
-        }
-        self.root = self.pages.store(content);
+        let code = &self.code;
+        self.root = self
+            .tracker
+            .with(|tracker| tracker.commit(content, |page| is_kept(code, allocations, page)))?;
         self.recount();
         Ok(self.root)
     }

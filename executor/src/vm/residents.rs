@@ -35,6 +35,7 @@ pub(super) struct Totals {
     bytes: AtomicU64,
     residents: AtomicUsize,
     most_mappings: usize,
+    pages_loaded: AtomicU64,
 }
 
 impl Totals {
@@ -46,6 +47,11 @@ impl Totals {
         MAPPINGS.fetch_sub(before.1, Relaxed);
         self.residents.fetch_add(usize::from(now.1 > 0), Relaxed);
         self.residents.fetch_sub(usize::from(before.1 > 0), Relaxed);
+    }
+
+    /// Counts a page that was read from the store.
+    pub(super) fn count_page(&self) {
+        self.pages_loaded.fetch_add(1, Relaxed);
     }
 
     /// Mappings that one running program may use.
@@ -126,6 +132,11 @@ impl Residents {
         (residents, self.totals.bytes.load(Relaxed))
     }
 
+    /// Gear pages that were read from the store.
+    pub(crate) fn pages_loaded(&self) -> u64 {
+        self.totals.pages_loaded.load(Relaxed)
+    }
+
     fn is_full(&self) -> bool {
         self.totals.bytes.load(Relaxed) > self.budget
             || self.totals.residents.load(Relaxed) > MOST_RESIDENTS
@@ -170,7 +181,7 @@ impl Residents {
 /// What is needed to bring a program into memory and let it run.
 pub(crate) struct Waking<'a> {
     pub(crate) residents: &'a Residents,
-    pub(crate) content: &'a Content,
+    pub(crate) content: &'a Arc<Content>,
     pub(crate) directory: &'a Arc<Directory>,
     pub(crate) parameters: &'a ExecutionParameters,
     pub(crate) actor: ActorId,
@@ -235,7 +246,13 @@ impl Slot {
             Self::Here { resident, started } => {
                 if !std::mem::replace(started, true) {
                     let allocations = std::mem::take(allocations);
-                    resident.start(with.actor, allocations, with.directory, with.parameters)?;
+                    resident.start(
+                        with.actor,
+                        allocations,
+                        with.content,
+                        with.directory,
+                        with.parameters,
+                    )?;
                 }
                 Ok(resident)
             }

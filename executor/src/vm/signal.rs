@@ -63,7 +63,8 @@ pub(super) fn install<T: 'static>(store: &mut Store<T>, tracker: Arc<Shared>, te
         let verdict = tracker.with(|tracker| tracker.fault(address, is_write(context), in_wasm));
         verdict == Verdict::Resume
     };
-    // SAFETY: the handler is safe in a signal: it works on memory that was allocated before, makes system calls that
-    // are safe there (`mprotect`), and neither allocates nor locks.
+    // SAFETY: the handler is safe in a signal: it works on memory that was allocated before and makes system calls that
+    // are safe there (`mprotect`). Where it loads a page it also allocates, locks and reads files, and panics are caught:
+    // `loading` says why that is sound.
     unsafe { store.set_signal_handler(handler) };
 }

@@ -7,44 +7,53 @@
 //! when the round ends.
 //!
 //! Fees follow the *first touch in the round*, which is kept apart from what is open at the moment. Everything else here
-//! (which pages stay open between messages, when all are closed) is for speed and changes no result.
+//! (which pages stay open between messages, when all are closed, which are in memory at all) is for speed and changes no
+//! result. Pages that are not in memory yet are brought in when they are opened: see [`loading`](super::loading). What is
+//! open in the eyes of the kernel is the business of [`opening`](super::opening).
 //!
 //! The stack is no state. It is not saved but cleared after every message, so that no message sees what another left.
 
 use super::{
+    loading::Source,
     memory::{OS_PAGE, Protection, Region},
     undo::Undo,
 };
 use crate::gas;
-use std::{io, sync::Arc};
+use std::{io, ops::Range, sync::Arc};
 
 /// Open for reading.
-const READABLE: u8 = 1;
+pub(super) const READABLE: u8 = 1;
 /// Open for writing, which includes reading.
-const WRITABLE: u8 = 2;
+pub(super) const WRITABLE: u8 = 2;
 /// Saved for undoing in this message; a page of the stack: known to need clearing.
-const SAVED: u8 = 4;
+pub(super) const SAVED: u8 = 4;
 /// Written by a message that succeeded since the memory was last committed.
-const DIRTY: u8 = 8;
+pub(super) const DIRTY: u8 = 8;
 /// There is memory behind it.
-const HELD: u8 = 16;
+pub(super) const HELD: u8 = 16;
 /// The fee for its Gear page's first use in this round is noted.
 const READ_PAID: u8 = 32;
 /// The fee for its first write in this round is noted.
 const WRITE_PAID: u8 = 64;
+/// What is in memory is what the page holds; without it, that is still in the store. One for all of a Gear page.
+pub(super) const LOADED: u8 = 128;
 
-const OPEN: u8 = READABLE | WRITABLE;
+pub(super) const OPEN: u8 = READABLE | WRITABLE;
 const PAID: u8 = READ_PAID | WRITE_PAID;
 
 /// Pages of the operating system in a Gear page.
-const IN_GEAR_PAGE: usize = crate::state::PAGE_SIZE / OS_PAGE;
+pub(super) const IN_GEAR_PAGE: usize = crate::state::PAGE_SIZE / OS_PAGE;
 /// Pages that stay open between messages: copying one takes a tenth of a microsecond, a fault two. As many of the stack.
 const HOT: usize = 16;
 /// Every so many messages, pages that stayed open for nothing are closed.
 const AGEING: u32 = 64;
 
 /// What a program has paid for in the round: kept if it must leave memory before the round ends.
-pub(crate) struct Paid(Vec<u8>);
+pub(crate) struct Paid {
+    /// The first page that it is about.
+    first: usize,
+    flags: Vec<u8>,
+}
 
 /// What the fault handler is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,17 +66,29 @@ pub(super) enum Verdict {
 
 /// See the module.
 pub(crate) struct Tracker {
-    region: Arc<Region>,
+    pub(super) region: Arc<Region>,
+    /// Where pages come from that are not in memory.
+    pub(super) source: Source,
     /// By page of the operating system. Never shrinks; what is behind the memory's size is closed.
-    flags: Vec<u8>,
+    pub(super) flags: Vec<u8>,
+    /// The pages that were opened or paid for since the round began are in here.
+    pub(super) used: Range<usize>,
     /// Pages of the stack, which lies in front of everything else.
     stack_pages: usize,
     /// Pages of the stack to be cleared; all its memory is allocated beforehand.
-    stack: Vec<u32>,
+    pub(super) stack: Vec<u32>,
     /// Pages that are open for writing between messages.
-    hot: Vec<u32>,
+    pub(super) hot: Vec<u32>,
+    /// Pages that are dirty, once each.
+    pub(super) dirty: Vec<u32>,
+    /// Gear pages that the running message has allocated and that were not loaded before.
+    pub(super) fresh: Vec<Range<u32>>,
+    /// Gear pages that were given back since the memory was last committed: nothing stored is left of them.
+    pub(super) gone: Vec<Range<u32>>,
     /// Set while a message runs.
     undo: Option<Box<Undo>>,
+    /// Fee that the next message owes, be it touching memory or not.
+    due: u64,
     /// Fees of the running message.
     fees: u64,
     /// What was taken of them.
@@ -75,27 +96,38 @@ pub(crate) struct Tracker {
     /// Most that they may come to.
     limit: u64,
     /// The kernel, or the room for undoing, has failed.
-    broken: bool,
-    held: usize,
-    mappings: usize,
-    most_mappings: usize,
+    pub(super) broken: bool,
+    pub(super) held: usize,
+    pub(super) mappings: usize,
+    pub(super) most_mappings: usize,
     messages: u32,
 }
 
 impl Tracker {
-    /// For a memory as wasmtime has made it, with the program's state loaded, wholly open. Closes it.
+    /// For a memory as wasmtime has made it, wholly open. Closes it.
     pub(super) fn new(
         region: Arc<Region>,
+        source: Source,
         stack_bytes: u32,
         most_mappings: usize,
     ) -> io::Result<Self> {
         let stack_pages = stack_bytes as usize / OS_PAGE;
-        let mut tracker = Self {
-            flags: Vec::new(),
+        if !region.protect(0, region.size(), Protection::None) {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self {
+            source,
+            // Zero without being touched: a large memory must not cost more to bring here than a small one.
+            flags: vec![0; region.size() / OS_PAGE],
+            used: 0..0,
             stack_pages,
             stack: Vec::with_capacity(stack_pages),
             hot: Vec::with_capacity(HOT),
+            dirty: Vec::new(),
+            fresh: Vec::new(),
+            gone: Vec::new(),
             undo: None,
+            due: gas::WAKE,
             fees: 0,
             taken: 0,
             limit: 0,
@@ -105,18 +137,12 @@ impl Tracker {
             most_mappings: most_mappings.max(16),
             messages: 0,
             region,
-        };
-        tracker.fit();
-        tracker.close();
-        if tracker.broken {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(tracker)
+        })
     }
 
-    /// Bytes of memory behind it, estimated: pages, page tables, this.
+    /// Bytes of memory behind it, estimated: pages, page tables and hashes, this.
     pub(super) fn held_bytes(&self) -> u64 {
-        (self.held * OS_PAGE + self.held / 64 * OS_PAGE + self.flags.len()) as u64
+        (self.held * OS_PAGE + self.held / 16 * OS_PAGE + self.flags.len()) as u64
     }
 
     /// Kernel mappings that it needs beyond one.
@@ -132,7 +158,7 @@ impl Tracker {
         }
     }
 
-    fn mark_held(&mut self, page: usize) {
+    pub(super) fn mark_held(&mut self, page: usize) {
         if let Some(flags) = self.flags.get_mut(page)
             && *flags & HELD == 0
         {
@@ -141,75 +167,49 @@ impl Tracker {
         }
     }
 
-    fn has(&self, page: usize, bits: u8) -> bool {
+    pub(super) fn has(&self, page: usize, bits: u8) -> bool {
         self.flags
             .get(page)
             .is_some_and(|flags| flags & bits == bits)
     }
 
-    /// Follows the memory's size. What lies behind it is closed and empty from then on.
-    pub(crate) fn fit(&mut self) {
-        let pages = self.region.size() / OS_PAGE;
-        if pages >= self.flags.len() {
-            self.flags.resize(pages, 0);
-            return;
-        }
-        let (from, to) = (pages * OS_PAGE, self.flags.len() * OS_PAGE);
-        let tail = self.flags.get(pages..).unwrap_or_default();
-        if tail.iter().all(|flags| flags & (OPEN | HELD) == 0) {
-            return;
-        }
-        let closed = self.region.protect(from, to, Protection::None);
-        self.broken |= !closed || !self.region.discard(from, to);
-        for flags in self.flags.iter_mut().skip(pages) {
-            self.held -= usize::from(*flags & HELD != 0);
-            *flags &= !(OPEN | HELD);
-        }
-        self.hot.retain(|page| (*page as usize) < pages);
-    }
-
-    /// Closes every page: to the kernel the memory is one mapping again. Safe in a signal handler.
-    fn close_all(&mut self) {
-        let end = self.flags.len() * OS_PAGE;
-        self.broken |= !self.region.protect(0, end, Protection::None);
-        for flags in &mut self.flags {
-            *flags &= !OPEN;
-        }
-        self.mappings = 0;
-    }
-
-    /// Closes every page, between messages.
-    pub(super) fn close(&mut self) {
-        self.close_all();
-        self.hot.clear();
-        for page in self.stack.drain(..) {
-            if let Some(flags) = self.flags.get_mut(page as usize) {
-                *flags &= !SAVED;
-            }
-        }
-    }
-
     /// Begins a round: everything is closed and nothing is paid for.
     pub(super) fn begin_round(&mut self) {
         self.close();
-        for flags in &mut self.flags {
+        for flags in self
+            .flags
+            .iter_mut()
+            .take(self.used.end)
+            .skip(self.used.start)
+        {
             *flags &= !PAID;
         }
+        self.used = 0..0;
+        self.due = gas::WAKE;
     }
 
     /// What was paid for in the round.
     pub(super) fn paid(&self) -> Paid {
-        Paid(self.flags.iter().map(|flags| flags & PAID).collect())
+        let used = self.used.start..self.used.end.min(self.flags.len());
+        let flags = self.flags.get(used).unwrap_or_default();
+        Paid {
+            first: self.used.start,
+            flags: flags.iter().map(|flags| flags & PAID).collect(),
+        }
     }
 
     /// Takes over what was paid for before the program left memory.
     pub(super) fn restore_paid(&mut self, paid: &Paid) {
-        if self.flags.len() < paid.0.len() {
-            self.flags.resize(paid.0.len(), 0);
+        let end = paid.first + paid.flags.len();
+        if self.flags.len() < end {
+            self.flags.resize(end, 0);
         }
-        for (flags, paid) in self.flags.iter_mut().zip(&paid.0) {
-            *flags |= paid & PAID;
+        let own = self.flags.iter_mut().skip(paid.first);
+        for (flags, paid) in own.zip(&paid.flags) {
+            *flags |= paid;
         }
+        self.use_pages(paid.first, end);
+        self.due = 0;
     }
 
     /// Begins a message whose fees for memory may come to `limit`.
@@ -228,7 +228,8 @@ impl Tracker {
             self.mark_held(page as usize);
         }
         self.undo = Some(undo);
-        (self.fees, self.taken, self.limit) = (0, 0, limit);
+        self.fees = std::mem::take(&mut self.due);
+        (self.taken, self.limit) = (0, limit);
         self.messages = self.messages.wrapping_add(1);
         Ok(())
     }
@@ -286,11 +287,19 @@ impl Tracker {
         let write = write.unwrap_or_else(|| self.has(page, READABLE));
         let open = self.open(page, write);
         // wasmtime turns a refused access of the program into a trap. Its own accesses must not fail: these are let
-        // through, and the message ends at the next system call or at its end.
+        // through, and the message ends at the next system call or at its end. If it was the store that failed, all that
+        // comes after it is thrown away.
+        let open = open || (!in_wasm && self.source.has_failed() && self.open_anyway(page, write));
         if !open || (in_wasm && self.is_over_limit()) {
             return Verdict::Refuse;
         }
         Verdict::Resume
+    }
+
+    /// Opens a page that could not be loaded.
+    fn open_anyway(&mut self, page: usize, write: bool) -> bool {
+        let open = if write { OPEN } else { READABLE };
+        self.protect(page, page + 1, open)
     }
 
     /// Opens a page and notes what that means. False if the kernel fails. Safe in a signal handler.
@@ -300,10 +309,20 @@ impl Tracker {
             return false;
         }
         if !self.has(page, READ_PAID) {
-            self.fees = self.fees.saturating_add(gas::LOAD_PAGE);
+            let fee = if self.is_stack(first) {
+                gas::WRITE_PAGE
+            } else {
+                gas::LOAD_PAGE
+            };
+            self.fees = self.fees.saturating_add(fee);
             for flags in self.flags.iter_mut().skip(first).take(IN_GEAR_PAGE) {
                 *flags |= READ_PAID;
             }
+            self.use_pages(first, first + IN_GEAR_PAGE);
+            self.note_paid(first, READ_PAID);
+        }
+        if !self.has(page, LOADED) && !self.load(first) {
+            return false;
         }
         if !self.has(page, READABLE) && !self.protect(first, first + IN_GEAR_PAGE, READABLE) {
             return false;
@@ -312,16 +331,43 @@ impl Tracker {
             return true;
         }
         if !self.has(page, WRITE_PAID) {
-            self.fees = self.fees.saturating_add(gas::WRITE_PAGE);
+            // Of the Gear page, what is no stack.
+            let mut state = first.max(self.stack_pages)..first + IN_GEAR_PAGE;
+            let first_write =
+                state.contains(&page) && !state.any(|page| self.has(page, WRITE_PAID));
+            let store = if first_write { gas::STORE_PAGE } else { 0 };
+            self.fees = self.fees.saturating_add(gas::WRITE_PAGE + store);
             if let Some(flags) = self.flags.get_mut(page) {
                 *flags |= WRITE_PAID;
             }
+            self.note_paid(page, WRITE_PAID);
         }
         self.open_saved(page)
     }
 
+    /// Whether the Gear page that begins with page `first` lies wholly in the stack.
+    pub(super) fn is_stack(&self, first: usize) -> bool {
+        first + IN_GEAR_PAGE <= self.stack_pages
+    }
+
+    fn note_paid(&mut self, page: usize, what: u8) {
+        if let Some(undo) = &mut self.undo {
+            undo.note_paid(page as u32, what);
+        }
+    }
+
+    /// Takes back what the running message has been noted to pay for.
+    fn take_back_paid(&mut self, undo: &Undo) {
+        for (page, what) in undo.paid() {
+            let pages = if *what == READ_PAID { IN_GEAR_PAGE } else { 1 };
+            for flags in self.flags.iter_mut().skip(*page as usize).take(pages) {
+                *flags &= !what;
+            }
+        }
+    }
+
     /// Opens a page for writing, saved. Safe in a signal handler.
-    fn open_saved(&mut self, page: usize) -> bool {
+    pub(super) fn open_saved(&mut self, page: usize) -> bool {
         if !self.has(page, WRITABLE) && !self.protect(page, page + 1, OPEN) {
             return false;
         }
@@ -345,71 +391,25 @@ impl Tracker {
         !self.broken
     }
 
-    /// Protects `[from, to)`, in pages, as `open` says. If there are too many mappings, all are given back first. Safe in
-    /// a signal handler.
-    fn protect(&mut self, from: usize, to: usize, open: u8) -> bool {
-        let protection = match open {
-            0 => Protection::None,
-            READABLE => Protection::Read,
-            _ => Protection::Write,
+    /// Makes a loaded page zero for [`Self::clear`].
+    pub(super) fn clear_page(&mut self, page: usize) {
+        if !self.has(page, HELD) {
+            return;
+        }
+        if self.open_saved(page) {
+            self.zero(page);
+        }
+        let open = match (self.has(page, READ_PAID), self.has(page, WRITE_PAID)) {
+            (_, true) => return,
+            (true, false) => READABLE,
+            (false, false) => 0,
         };
-        if self.mappings > self.most_mappings {
-            self.close_all();
-        }
-        let mut before = self.borders(from, to);
-        let mut done = self
-            .region
-            .protect(from * OS_PAGE, to * OS_PAGE, protection);
-        if !done {
-            self.close_all();
-            before = 0;
-            done = self
-                .region
-                .protect(from * OS_PAGE, to * OS_PAGE, protection);
-        }
-        self.broken |= !done;
-        for flags in self.flags.iter_mut().skip(from).take(to - from) {
-            *flags = *flags & !OPEN | open;
-        }
-        self.mappings = (self.mappings + self.borders(from, to)).saturating_sub(before);
-        done
-    }
-
-    /// Borders between pages that are open in different ways, in and around `[from, to)`.
-    fn borders(&self, from: usize, to: usize) -> usize {
-        let open = |page: usize| self.flags.get(page).map_or(0, |flags| flags & OPEN);
-        let mut before = from.checked_sub(1).map_or(0, open);
-        let mut borders = 0;
-        for page in from..=to {
-            let here = open(page);
-            borders += usize::from(here != before);
-            before = here;
-        }
-        borders
-    }
-
-    /// Makes pages zero that a program allocates, `[from, to)` in bytes: in the same message it may have written or freed
-    /// them. It pays for the allocation, not for touching them.
-    pub(crate) fn clear(&mut self, from: usize, to: usize) {
-        for page in from / OS_PAGE..to / OS_PAGE {
-            if !self.has(page, HELD) {
-                continue;
-            }
-            if self.open_saved(page) {
-                self.zero(page);
-            }
-            let open = match (self.has(page, READ_PAID), self.has(page, WRITE_PAID)) {
-                (_, true) => continue,
-                (true, false) => READABLE,
-                (false, false) => 0,
-            };
-            self.protect(page, page + 1, open);
-        }
+        self.protect(page, page + 1, open);
     }
 
     /// Makes a page zero. It must be open for writing.
     #[allow(unsafe_code)]
-    fn zero(&self, page: usize) {
+    pub(super) fn zero(&self, page: usize) {
         if self.has(page, WRITABLE) {
             // SAFETY: a whole page of the region, open for writing; the program does not run now.
             unsafe { std::ptr::write_bytes(self.region.at(page * OS_PAGE), 0, OS_PAGE) };
@@ -423,11 +423,16 @@ impl Tracker {
         bytes.iter().all(|byte| *byte == 0)
     }
 
-    /// Ends a message that failed: every page is as it was.
+    /// Ends a message that failed: every page is as it was. If the fees for memory alone were too much, it has paid for
+    /// none: where exactly it stopped, processors may see differently (an access can lie in two pages).
     pub(super) fn undo(&mut self) {
         let Some(undo) = self.undo.take() else {
             return;
         };
+        let over = self.is_over_limit();
+        if over {
+            self.take_back_paid(&undo);
+        }
         let pages = undo.pages();
         let all_open = pages.iter().all(|page| self.has(*page as usize, WRITABLE));
         let end = self.flags.len() * OS_PAGE;
@@ -439,9 +444,18 @@ impl Tracker {
             self.broken = true;
         }
         if !all_open {
+            self.use_pages(0, self.flags.len());
+        }
+        if !all_open || over {
             self.close_all();
         }
         self.settle(undo, false);
+        if over {
+            self.close();
+        }
+        for pages in std::mem::take(&mut self.fresh) {
+            self.unload(pages);
+        }
     }
 
     /// Ends a message that succeeded. `is_kept` says which Gear pages belong to the state; the others become zero.
@@ -457,9 +471,13 @@ impl Tracker {
                 self.zero(page);
             }
             if let Some(flags) = self.flags.get_mut(page) {
+                if *flags & DIRTY == 0 {
+                    self.dirty.push(page as u32);
+                }
                 *flags |= DIRTY;
             }
         }
+        self.gone.append(&mut self.fresh);
         let ageing = self.messages.is_multiple_of(AGEING);
         self.settle(undo, ageing);
     }
@@ -527,69 +545,5 @@ impl Tracker {
         });
         self.close_for_writing(closing);
         self.stack = stack;
-    }
-
-    fn close_for_writing(&mut self, pages: std::ops::Range<usize>) {
-        if !pages.is_empty() {
-            self.protect(pages.start, pages.end, READABLE);
-        }
-    }
-
-    /// Makes pages zero that are no longer the program's, between messages: `[from, to)` in bytes.
-    pub(super) fn forget(&mut self, from: usize, to: usize) {
-        let pages = from / OS_PAGE..to / OS_PAGE;
-        let mut any = false;
-        for flags in self.flags.iter_mut().skip(pages.start).take(pages.len()) {
-            if *flags & HELD != 0 {
-                *flags = *flags & !HELD | DIRTY;
-                self.held -= 1;
-                any = true;
-            }
-        }
-        if any {
-            self.broken |= !self.region.discard(from, to);
-        }
-    }
-
-    /// Calls `f` with every Gear page that a message has changed since the last time, if all goes well, and closes the
-    /// memory.
-    #[allow(unsafe_code)]
-    pub(super) fn commit(&mut self, mut f: impl FnMut(u32, &[u8])) {
-        let size = self.region.size().min(self.flags.len() * OS_PAGE);
-        if !self.flags.iter().any(|flags| flags & DIRTY != 0) {
-            self.close();
-            return;
-        }
-        if !self.region.protect(0, size, Protection::Read) {
-            self.close();
-            self.broken |= !self.region.protect(0, size, Protection::Read);
-        }
-        if self.broken {
-            return;
-        }
-        for gear_page in 0..self.flags.len() / IN_GEAR_PAGE {
-            let first = gear_page * IN_GEAR_PAGE;
-            let mut dirty = false;
-            for flags in self.flags.iter_mut().skip(first).take(IN_GEAR_PAGE) {
-                dirty |= *flags & DIRTY != 0;
-                *flags &= !DIRTY;
-            }
-            if !dirty {
-                continue;
-            }
-            let bytes: &[u8] = if (first + IN_GEAR_PAGE) * OS_PAGE <= size {
-                // SAFETY: a whole Gear page of the region, open for reading, while the program does not run.
-                unsafe {
-                    std::slice::from_raw_parts(
-                        self.region.at(first * OS_PAGE),
-                        crate::state::PAGE_SIZE,
-                    )
-                }
-            } else {
-                &[]
-            };
-            f(gear_page as u32, bytes);
-        }
-        self.close();
     }
 }

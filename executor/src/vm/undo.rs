@@ -17,6 +17,8 @@ const KEPT: usize = 256;
 pub(super) struct Undo {
     copies: Region,
     pages: Vec<u32>,
+    /// What the message was noted to pay for in its round, and on which page: at most twice for each page.
+    paid: Vec<(u32, u8)>,
 }
 
 thread_local! {
@@ -34,6 +36,7 @@ impl Undo {
             copies,
             // All of it, so that nothing is allocated in a signal handler. Memory comes with the pages that are used.
             pages: Vec::with_capacity(CAPACITY),
+            paid: Vec::with_capacity(2 * CAPACITY),
         }))
     }
 
@@ -52,7 +55,18 @@ impl Undo {
                 .discard(KEPT * OS_PAGE, self.pages.len() * OS_PAGE);
         }
         self.pages.clear();
+        self.paid.clear();
         IDLE.with(|idle| *idle.borrow_mut() = Some(self));
+    }
+
+    /// Notes what the message pays for. Safe in a signal handler.
+    pub(super) fn note_paid(&mut self, page: u32, what: u8) {
+        // There is room: it does not allocate.
+        self.paid.push((page, what));
+    }
+
+    pub(super) fn paid(&self) -> &[(u32, u8)] {
+        &self.paid
     }
 
     /// Numbers of the saved pages, in the order in which they were saved.
