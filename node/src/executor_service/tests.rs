@@ -17,7 +17,7 @@ use gear_exe_primitives::{
     batch::AppliedBatch,
     ethereum::{EthereumBlock, EthereumEvent, EthereumHeader, MirrorEvent, RouterEvent},
     message::ReplyCode,
-    round::ExecutionParameters,
+    round::{ExecutionParameters, RoundInput},
     runtime_api::RoundFacts,
 };
 use parking_lot::Mutex;
@@ -307,6 +307,22 @@ fn what_is_forgotten_leaves_the_state_of_quiet_rounds() {
     let root = world.best().outcome.state_root;
     let stored = || world.worker.executor.stored().unwrap().rounds;
     assert!(stored() > 0);
+    // One of a fork that nobody follows.
+    let left = ChainBlock {
+        number: 2,
+        hash: H256::repeat_byte(0xf0),
+    };
+    let fork = RoundInput {
+        block: left,
+        anchor: header(1, 1, 1),
+        ethereum: Vec::new(),
+        codes: vec![code_id],
+        native: Vec::new(),
+        parameters: Default::default(),
+    };
+    let executor = &world.worker.executor;
+    executor.execute_round(H256::zero(), &fork).unwrap();
+    assert!(executor.has_outcome(left.hash).unwrap());
     // Blocks 3 to 6 are quiet: their state is that of round 2, which goes.
     assert!(world.worker.forget_before(hash(4)).unwrap() >= 3);
     assert_eq!(stored(), 0);

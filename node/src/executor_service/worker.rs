@@ -21,7 +21,10 @@ use gear_exe_primitives::{
     runtime_api::RoundFacts,
 };
 use parking_lot::Mutex;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// Rounds that one pass executes at most, so that readers and shutdown need not wait for a long backlog.
 const ROUNDS_PER_PASS: usize = 64;
@@ -268,13 +271,21 @@ impl Worker {
         Ok(())
     }
 
-    /// Forgets the rounds before `block`, some at once, and keeps its state: first what the executor has of them, so that
-    /// an interruption leaves nothing behind that nobody knows of.
+    /// Forgets the rounds before `block`, some at once, and keeps its state: its own ancestors, and those of forks that were
+    /// left, which only the executor still knows of. What the executor has goes first, so that an interruption leaves
+    /// nothing behind that nobody knows of.
     pub(super) fn forget_before(&self, block: H256) -> Result<usize, Lacking> {
         let Some(record) = self.records.get(block)? else {
             return Ok(0);
         };
-        let old = self.records.down_from(record.parent, FORGET_AT_ONCE)?;
+        let mut old = self.records.down_from(record.parent, FORGET_AT_ONCE)?;
+        let below = self
+            .executor
+            .rounds_below(record.block.number, FORGET_AT_ONCE)
+            .map_err(RoundError::Store)?;
+        let known: HashSet<H256> = old.iter().copied().collect();
+        let forks = below.into_iter().map(|round| round.hash);
+        old.extend(forks.filter(|hash| !known.contains(hash)));
         if old.is_empty() {
             return Ok(0);
         }

@@ -10,6 +10,7 @@
 //! | `code` | `code_getOriginal`, `code_getInstrumented`, `code_readWasmCustomSection` |
 //! | `program` | `program_ids`, `program_codeId`, `program_read…`, `gear_programState` |
 //! | `calculate` | `program_calculateReplyForHandle`, `gear_estimateCost` |
+//! | `proof` | `gear_stateProof` |
 //! | `subscription` | `program_subscribeBestState`, `program_unsubscribeBestState` |
 //! | `settlement` | `gear_round`, `gear_messageStatus`, `gear_batchBody` |
 //! | here | `version`, `routerAddress`, Substrate's `system_accountNextIndex`, `payment_…` |
@@ -40,6 +41,7 @@ pub mod error;
 pub mod limit;
 mod params;
 mod program;
+mod proof;
 mod settlement;
 mod subscription;
 #[cfg(test)]
@@ -176,6 +178,7 @@ pub fn gear(deps: GearDeps) -> Result<RpcModule<()>, RegisterMethodError> {
     code::register(&mut module)?;
     program::register(&mut module)?;
     calculate::register(&mut module)?;
+    proof::register(&mut module)?;
     settlement::register(&mut module)?;
     subscription::register(&mut module)?;
     Ok(module.remove_context())

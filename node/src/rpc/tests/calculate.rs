@@ -1,6 +1,7 @@
 //! `program_calculateReplyForHandle` over HTTP.
 
 use super::*;
+use gear_exe_primitives::proof;
 
 const METHOD: &str = "program_calculateReplyForHandle";
 
@@ -75,6 +76,51 @@ async fn the_cost_of_a_message() {
     assert!(own["settlement_price"].as_u64().unwrap() > 0);
     node.refuse("gear_estimateCost", query(None, USER, b"PING", 0))
         .await;
+}
+
+#[tokio::test]
+async fn what_a_state_holds_is_proved() {
+    let node = Node::with_programs().await;
+    let bytes = |answer: &Value, field: &str| {
+        let text = answer[field].as_str().unwrap();
+        hex::decode(text.strip_prefix("0x").unwrap()).unwrap()
+    };
+    let answer = node
+        .ask("gear_stateProof", json!([hexed(PING), "balances"]))
+        .await;
+    let root = node.holder.best().unwrap().outcome.state_root;
+    assert_eq!(answer["state_root"], hexed(root));
+    let proof = proof::Proof::from_bytes(&bytes(&answer, "proof")).unwrap();
+    let state = node
+        .holder
+        .executor
+        .read_state(node.holder.state_hash(PING));
+    let state = state.unwrap();
+    assert_eq!(
+        proof::verify_balances(root, PING.into(), &proof).unwrap(),
+        Some((state.balance, state.executable_balance))
+    );
+    proof::verify_balances(H256::zero(), PING.into(), &proof).unwrap_err();
+    // There is no such program, and that is proved.
+    let answer = node
+        .ask("gear_stateProof", json!([hexed(USER), "program"]))
+        .await;
+    let proof = proof::Proof::from_bytes(&bytes(&answer, "proof")).unwrap();
+    proof::verify_absence(root, USER.into(), &proof).unwrap();
+    for params in [
+        json!([hexed(PING), "soul"]),
+        json!([hexed(PING), "page"]),
+        json!([hexed(PING), "waiting", 7]),
+        json!([
+            hexed(PING),
+            "balances",
+            null,
+            null,
+            hexed(H256::repeat_byte(9))
+        ]),
+    ] {
+        node.refuse("gear_stateProof", params).await;
+    }
 }
 
 #[tokio::test]
