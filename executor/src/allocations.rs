@@ -37,8 +37,11 @@ fn insert(taken: &mut Allocations, mut from: u32, mut to: u32) {
 
 /// Frees what is allocated of `[from, to]`, and says what that was.
 pub(crate) fn release(taken: &mut Allocations, from: u32, to: u32) -> Vec<(u32, u32)> {
+    // No interval before the last that begins there can reach it.
+    let first = taken.range(..=from).next_back();
+    let first = first.map_or(from, |(start, _)| *start);
     let hit: Vec<_> = taken
-        .range(..=to)
+        .range(first..=to.max(first))
         .filter(|(_, end)| **end >= from)
         .map(|(a, b)| (*a, *b))
         .collect();
@@ -107,5 +110,23 @@ mod tests {
         assert_eq!(missing(&taken, 0, 12), [(0, 1), (4, 4), (10, 12)]);
         assert_eq!(missing(&taken, 20, 22), [(20, 22)]);
         assert_eq!(release(&mut taken, 3, 7), [(3, 3), (5, 7)]);
+    }
+
+    #[test]
+    fn releases_are_those_of_single_pages() {
+        let intervals = [(2, 2), (4, 7), (9, 9), (12, 20)];
+        let pages: Vec<u32> = intervals.iter().flat_map(|(a, b)| *a..=*b).collect();
+        for from in 0..24 {
+            for to in from..24 {
+                let mut taken = Allocations::from(intervals);
+                let freed = release(&mut taken, from, to);
+                let freed: Vec<u32> = freed.iter().flat_map(|(a, b)| *a..=*b).collect();
+                let (gone, left): (Vec<u32>, Vec<u32>) =
+                    pages.iter().partition(|page| (from..=to).contains(*page));
+                assert_eq!(freed, gone, "{from} to {to}");
+                let taken: Vec<u32> = taken.iter().flat_map(|(a, b)| *a..=*b).collect();
+                assert_eq!(taken, left, "{from} to {to}");
+            }
+        }
     }
 }

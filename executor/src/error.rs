@@ -45,6 +45,8 @@ pub enum CodeError {
         "a data segment is passive, not at a constant, or outside static memory above the stack"
     )]
     DataSegment,
+    #[error("an element segment is not at a constant, or reaches beyond its table")]
+    ElementSegment,
     #[error("`memory.grow` is forbidden; use the system call `alloc`")]
     MemoryGrow,
     #[error("the code exports neither `init` nor `handle`")]

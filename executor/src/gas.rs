@@ -143,7 +143,7 @@ pub const WAIT: u64 = 8_000_000;
 pub const RESERVE: u64 = 8_000_000;
 /// Gas of every message sent so far, where a system call looks for one of them.
 pub const PER_SENT: u64 = 2_000;
-/// Gas of every interval of allocated pages that `alloc` may have to look at.
+/// Gas of every interval of allocated pages that `alloc` or `free` has to look at, to free or to keep.
 pub const INTERVAL: u64 = 20_000;
 /// Gas of every WASM page that is allocated.
 pub const ALLOC_PAGE: u64 = 100_000;

@@ -21,6 +21,8 @@ mod stats;
 mod syscalls;
 mod vm;
 
+#[doc(hidden)]
+pub use code::system_calls;
 pub use code::{MAX_CODE_LENGTH, MAX_FUNCTION_LENGTH, MAX_STATIC_PAGES};
 pub use error::{CodeError, OpenError, QueryError, RoundError, StoreError};
 pub use proof::ProveError;

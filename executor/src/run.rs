@@ -177,6 +177,8 @@ pub(crate) struct Host {
     pub(crate) max_pages: u32,
     pub(crate) sent: Vec<Sent>,
     pub(crate) sent_bytes: u64,
+    /// Bytes in the handles that are open.
+    pub(crate) held_bytes: u64,
     pub(crate) reply: Option<Replied>,
     /// Messages to wake, after how many blocks.
     pub(crate) woken: BTreeMap<MessageId, u32>,
@@ -193,6 +195,8 @@ impl Host {
         self.granted = gas;
         self.set_aside = SetAside::default();
         self.credit = CREDIT.min(gas / 8);
+        let held = input.context.handles.values();
+        self.held_bytes = held.map(|held| held.0.len() as u64).sum();
         self.input = input;
         self.max_pages = max_pages;
         self.before = None;
@@ -210,6 +214,14 @@ impl Host {
             self.before = Some(self.allocations.clone());
         }
         &mut self.allocations
+    }
+
+    /// Intervals of allocated pages that are kept aside when the message first changes them.
+    pub(crate) fn intervals_to_keep(&self) -> u64 {
+        match self.before {
+            Some(_) => 0,
+            None => self.allocations.len() as u64,
+        }
     }
 
     /// Takes back what the message did to the allocations.

@@ -239,6 +239,29 @@ fn exports() {
 }
 
 #[test]
+fn tables() {
+    // Of the length of the table, and none that fits nowhere.
+    let fitting = with_table("(table 2 funcref) (elem (i32.const 1) $f) (elem (i32.const 2))");
+    assert_eq!(fitting, Ok(()));
+    for text in [
+        "(table 1 funcref) (elem (i32.const 1) $f)",
+        "(table 1 funcref) (elem (i32.const 0) $f $f)",
+        "(table 1 funcref) (elem (i32.const -1) $f)",
+        "(table 1 funcref) (elem (i32.const 2))",
+        "(table 0 4096 funcref) (elem (i32.const 0) $f)",
+    ] {
+        assert_eq!(with_table(text), Err(CodeError::ElementSegment), "{text}");
+    }
+}
+
+/// Adds a module with a function `$f`, which a table may have.
+fn with_table(text: &str) -> Result<(), CodeError> {
+    let executor = Executor::open(ExecutorConfig::default()).unwrap();
+    let wasm = wat(&format!("{MEMORY} (func $f) {text} {HANDLE}"));
+    executor.add_code(&wasm).map(|_| ())
+}
+
+#[test]
 fn data_and_memory() {
     assert_eq!(
         with(r#"(data (i32.const 65535) "ab")"#),

@@ -14,7 +14,7 @@ mod metering;
 mod tests;
 mod validate;
 
-pub use validate::{MAX_CODE_LENGTH, MAX_FUNCTION_LENGTH, MAX_STATIC_PAGES};
+pub use validate::{MAX_CODE_LENGTH, MAX_FUNCTION_LENGTH, MAX_STATIC_PAGES, system_calls};
 
 use crate::{
     CodeError, OpenError,

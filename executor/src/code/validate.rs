@@ -14,9 +14,9 @@ use super::{classes::class, complexity::Complexity, metering::name_of};
 use crate::{CodeError, state::PAGE_SIZE};
 use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{
-    BinaryReaderError, ConstExpr, DataKind, ExternalKind, FuncType, FuncValidatorAllocations,
-    FunctionBody, GlobalSectionReader, Import, Operator, Parser, Payload, TypeRef, ValType,
-    ValidPayload, Validator, WasmFeatures,
+    BinaryReaderError, ConstExpr, DataKind, Element, ElementItems, ElementKind, ExternalKind,
+    FuncType, FuncValidatorAllocations, FunctionBody, GlobalSectionReader, Import, Operator,
+    Parser, Payload, TypeRef, ValType, ValidPayload, Validator, WasmFeatures,
 };
 
 /// Longest code in bytes.
@@ -112,6 +112,14 @@ fn is_type((param, letter): (&ValType, char)) -> bool {
 }
 
 const RETURNING: [&str; 3] = ["alloc", "free", "free_range"];
+
+/// Name and parameters of every system call, `i` for `i32`, `I` for `i64`, and whether it returns an `i32`: for tests that
+/// call them all.
+#[doc(hidden)]
+pub fn system_calls() -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+    let all = SYSCALLS.iter();
+    all.map(|(name, parameters)| (*name, *parameters, RETURNING.contains(name)))
+}
 
 /// What programs may use of WebAssembly.
 const ACCEPTED: WasmFeatures = WasmFeatures::WASM1
@@ -282,6 +290,8 @@ struct Checks<'a> {
     /// Whether each global is mutable, and its constant.
     globals: Vec<(bool, Option<u32>)>,
     stack_end: Option<u32>,
+    /// Entries of the tables.
+    tables: Vec<u64>,
     segments: Vec<(u32, &'a [u8])>,
     complexity: Complexity,
 }
@@ -297,6 +307,7 @@ impl<'a> Checks<'a> {
             seen: BTreeSet::new(),
             globals: Vec::new(),
             stack_end: None,
+            tables: Vec::new(),
             segments: Vec::new(),
             complexity: Complexity::new(length),
         }
@@ -335,9 +346,16 @@ impl<'a> Checks<'a> {
             Payload::GlobalSection(reader) => self.globals(reader)?,
             Payload::TableSection(reader) => {
                 for table in reader {
-                    if table.map_err(malformed)?.ty.initial > MAX_TABLE {
+                    let entries = table.map_err(malformed)?.ty.initial;
+                    if entries > MAX_TABLE {
                         return Err(CodeError::Limit("entries of a table", MAX_TABLE));
                     }
+                    self.tables.push(entries);
+                }
+            }
+            Payload::ElementSection(reader) => {
+                for segment in reader {
+                    self.elements(&segment.map_err(malformed)?)?;
                 }
             }
             Payload::ExportSection(reader) => {
@@ -421,6 +439,27 @@ impl<'a> Checks<'a> {
                 .push((global.ty.mutable, constant(&global.init_expr)));
         }
         Ok(())
+    }
+
+    /// A segment that did not fit would be found out only when the program is made, by which time its code is accepted.
+    fn elements(&self, segment: &Element<'_>) -> Result<(), CodeError> {
+        let ElementKind::Active {
+            table_index,
+            offset_expr,
+        } = &segment.kind
+        else {
+            return Err(CodeError::ElementSegment);
+        };
+        let entries = match &segment.items {
+            ElementItems::Functions(items) => items.count(),
+            ElementItems::Expressions(_, items) => items.count(),
+        };
+        let table = self.tables.get(table_index.unwrap_or(0) as usize);
+        let end = constant(offset_expr).map(|offset| u64::from(offset) + u64::from(entries));
+        match (end, table) {
+            (Some(end), Some(table)) if end <= *table => Ok(()),
+            _ => Err(CodeError::ElementSegment),
+        }
     }
 
     fn export(&mut self, name: &str, kind: ExternalKind, index: u32) -> Result<(), CodeError> {

@@ -198,14 +198,7 @@ impl Host {
         if length as u64 > u64::from(parameters.max_payload_bytes) {
             return Err(code::TOO_BIG_MESSAGE);
         }
-        let held: usize = self
-            .input
-            .context
-            .handles
-            .values()
-            .map(|held| held.0.len())
-            .sum();
-        let total = self.sent_bytes + held as u64 + length as u64;
+        let total = self.sent_bytes + self.held_bytes + length as u64;
         if total > u64::from(parameters.max_outgoing_bytes) {
             return Err(code::TOO_MANY_BYTES);
         }

@@ -11,11 +11,11 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         "env",
         "free",
         |mut env: Env<'_>, page: u32| -> Result<u32> {
-            charge(&mut env, gas::SYSCALL)?;
+            charge_release(&mut env)?;
             if !allocations::contains(&env.data().allocations, page) {
                 return Ok(1);
             }
-            release(env.data_mut(), page, page);
+            release(&mut env, page, page)?;
             Ok(0)
         },
     )?;
@@ -23,21 +23,31 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         "env",
         "free_range",
         |mut env: Env<'_>, from: u32, to: u32| -> Result<u32> {
-            charge(&mut env, gas::SYSCALL)?;
-            let host = env.data_mut();
+            charge_release(&mut env)?;
+            let host = env.data();
             if from < host.static_pages || from > to || to >= host.max_pages {
                 return Ok(1);
             }
-            release(host, from, to);
+            release(&mut env, from, to)?;
             Ok(0)
         },
     )?;
     Ok(())
 }
 
-fn release(host: &mut Host, from: u32, to: u32) {
+/// Charges a call that may free pages: what was allocated before is kept until the message has ended well.
+fn charge_release(env: &mut Env<'_>) -> Result<()> {
+    let kept = env.data().intervals_to_keep();
+    charge(env, gas::SYSCALL + gas::INTERVAL * kept)
+}
+
+/// Frees pages. The run fails if it cannot pay for that, and with it the release.
+fn release(env: &mut Env<'_>, from: u32, to: u32) -> Result<()> {
+    let host = env.data_mut();
     let freed = allocations::release(host.allocations_mut(), from, to);
+    let count = freed.len() as u64;
     host.freed.extend(freed);
+    charge(env, gas::INTERVAL * count)
 }
 
 /// New pages are zero, whatever was there before; `u32::MAX` says that there are not so many.

@@ -270,6 +270,7 @@ impl Host {
         self.fits(bytes.len())?;
         if let Some(buffer) = self.input.context.handles.get_mut(&handle) {
             buffer.0.extend_from_slice(bytes);
+            self.held_bytes += bytes.len() as u64;
         }
         Ok(Vec::new())
     }
@@ -278,8 +279,11 @@ impl Host {
         let Some(payload) = self.input.context.handles.remove(&handle) else {
             return Err(self.no_handle(handle));
         };
+        let held = payload.0.len() as u64;
+        self.held_bytes -= held;
         let sent = self.send(to, payload.0.clone());
         if sent.is_err() {
+            self.held_bytes += held;
             self.input.context.handles.insert(handle, payload);
         }
         sent
