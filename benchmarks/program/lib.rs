@@ -72,12 +72,7 @@ fn obey() {
     check(error);
     let number = |index: usize| {
         let at = 1 + 4 * index;
-        u32::from_le_bytes([
-            buffer[at],
-            buffer[at + 1],
-            buffer[at + 2],
-            buffer[at + 3],
-        ])
+        u32::from_le_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]])
     };
     match (buffer[0], length) {
         (b'M', 9) => reply(&mandelbrot::run(number(0), number(1)).to_le_bytes()),
