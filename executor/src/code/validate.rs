@@ -96,10 +96,10 @@ const SYSCALLS: &[(&str, &str)] = &[
     ("gr_reservation_send_commit", "iiii"),
     ("gr_reservation_reply", "iiii"),
     ("gr_reservation_reply_commit", "ii"),
-    ("gr_create_program", "iiiiiii"),
-    ("gr_create_program_wgas", "iiiiiIii"),
     ("gr_signal_code", "i"),
     ("gr_signal_from", "i"),
+    ("gr_create_program", "iiiiiii"),
+    ("gr_create_program_wgas", "iiiiiIii"),
 ];
 
 /// Whether a parameter is what [`SYSCALLS`] says.

@@ -66,8 +66,8 @@ impl Stage {
         });
         prepare(&mut world);
         // Small, so that a message that never ends ends soon.
-        world.parameters.message_gas_limit = 2_000_000_000;
-        world.parameters.round_gas_limit = 10_000_000_000;
+        world.parameters.message_gas_limit = 4_000_000_000;
+        world.parameters.round_gas_limit = 20_000_000_000;
         world.parameters.max_memory_pages = 1_024;
         world.parameters.max_wait = 20;
         world.parameters.mailbox_validity = 15;

@@ -49,7 +49,7 @@ fn no_module_breaks_a_promise() {
 
 #[test]
 fn no_system_call_breaks_a_promise() {
-    short("syscalls", syscalls::run, 400, 40);
+    short("syscalls", syscalls::run, 400, 35);
 }
 
 #[test]

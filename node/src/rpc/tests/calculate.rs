@@ -109,7 +109,7 @@ async fn what_a_state_holds_is_proved() {
     proof::verify_absence(root, USER.into(), &proof).unwrap();
     for params in [
         json!([hexed(PING), "soul"]),
-        json!([hexed(PING), "page"]),
+        json!([hexed(PING), "page", -1]),
         json!([hexed(PING), "waiting", 7]),
         json!([
             hexed(PING),
