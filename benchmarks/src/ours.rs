@@ -66,7 +66,8 @@ impl Ours {
             parameters: ExecutionParameters {
                 value_per_gas: 1,
                 round_gas_limit: 1 << 61,
-                message_gas_limit: 1 << 60,
+                // A wave takes as many programs as the round has room for whole messages of.
+                message_gas_limit: 1 << 46,
                 max_round_messages: u32::MAX / 4,
                 max_round_bytes: u32::MAX / 4,
                 ..ExecutionParameters::default()
