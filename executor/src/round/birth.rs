@@ -14,10 +14,7 @@ use crate::{
         root::{Held, NewProgram},
     },
 };
-use gear_exe_primitives::{
-    ActorId,
-    message::{ReplyCode, ReplyDetails},
-};
+use gear_exe_primitives::ActorId;
 use primitive_types::H256;
 
 impl Held {
@@ -54,12 +51,8 @@ impl Round<'_> {
                 let balance = &mut work.account.executable_balance;
                 *balance = balance.saturating_add(endowment);
             }
-            let details = ReplyDetails {
-                to: sent.id,
-                code: ReplyCode::PROGRAM_NOT_CREATED,
-            };
-            let said = (Vec::new(), sent.value, sent.gas.reply);
-            return self.enqueue_reply(actor, sent.destination, details, said);
+            let message = (sent.id, sent.value, sent.gas);
+            return self.not_created(actor, sent.destination, message);
         }
         let new = NewProgram {
             id: sent.id,

@@ -105,12 +105,7 @@ impl Round<'_> {
         }
         let program = self.find(destination)?;
         if !program && destination.to_address().is_none() {
-            let details = ReplyDetails {
-                to: id,
-                code: ReplyCode::PROGRAM_NOT_CREATED,
-            };
-            let said = (Vec::new(), value, gas.reply);
-            return self.enqueue_reply(actor, destination, details, said);
+            return self.not_created(actor, destination, (id, value, gas));
         }
         if program {
             let message = Held::Message {
@@ -145,6 +140,21 @@ impl Round<'_> {
             call: false,
         };
         self.outgoing(actor, Outgoing::Mail(destination, message, gas.reply))
+    }
+
+    /// Tells the sender of a message that there is no such program. Its value, in the sender's custody, comes back.
+    pub(super) fn not_created(
+        &mut self,
+        actor: ActorId,
+        destination: ActorId,
+        message: (MessageId, u128, GasTerms),
+    ) -> Result<(), RoundError> {
+        let (to, value, gas) = message;
+        let details = ReplyDetails {
+            to,
+            code: ReplyCode::PROGRAM_NOT_CREATED,
+        };
+        self.enqueue_reply(actor, destination, details, (Vec::new(), value, gas.reply))
     }
 
     /// Sends to a program, if the round has room for it and nothing of this sender waits before it.

@@ -5,7 +5,7 @@
 //! names, or of half of what the message has left, and in any case what its Mirror costs. That gas counts as the creator's
 //! message's, like gas that is set aside.
 
-use super::{Env, answer, array, charge, code, pay, reserving::take_gas, slice};
+use super::{Env, answer, charge, code, id_and_value, pay, reserving::take_gas, slice};
 use crate::{
     gas::{self, Outward},
     run::{Birth, Host, Sent},
@@ -80,11 +80,7 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
 
 fn create(env: &mut Env<'_>, request: Request, err: u32) -> Result<()> {
     charge(env, gas::SYSCALL + gas::SEND)?;
-    let bytes: [u8; 48] = array(env, request.code)?;
-    let (mut code_id, mut value) = ([0; 32], [0; 16]);
-    code_id.copy_from_slice(&bytes[..32]);
-    value.copy_from_slice(&bytes[32..]);
-    let value = u128::from_le_bytes(value);
+    let (code_id, value) = id_and_value(env, request.code)?;
     let salt = slice(env, request.salt.0, request.salt.1)?;
     let payload = slice(env, request.payload.0, request.payload.1)?;
     let host = env.data();

@@ -169,6 +169,15 @@ fn answer(env: &mut Env<'_>, at: u32, result: Result<Vec<u8>, u32>, length: usiz
     write(env, at, &[&error.to_le_bytes()[..], &tail].concat())
 }
 
+/// An id with a value behind it.
+fn id_and_value(env: &mut Env<'_>, at: u32) -> Result<([u8; 32], u128)> {
+    let bytes: [u8; 48] = array(env, at)?;
+    let (mut id, mut value) = ([0; 32], [0; 16]);
+    id.copy_from_slice(&bytes[..32]);
+    value.copy_from_slice(&bytes[32..]);
+    Ok((id, u128::from_le_bytes(value)))
+}
+
 /// A value by pointer; the pointer `u32::MAX` stands for zero.
 fn value_at(env: &mut Env<'_>, at: u32) -> Result<u128> {
     if at == u32::MAX {

@@ -5,8 +5,8 @@
 //! None at all is allowed, and fails. A user is not concerned.
 
 use super::{
-    Env, answer, array, charge, code, input_slice, is_event_destination, reserving::GasSource,
-    slice,
+    Env, answer, array, charge, code, id_and_value, input_slice, is_event_destination,
+    reserving::GasSource, slice,
 };
 use crate::{
     gas,
@@ -28,13 +28,10 @@ struct Target {
 
 /// Reads id and value.
 fn target(env: &mut Env<'_>, at: u32, gas: GasSource, delay: u32) -> Result<Target> {
-    let bytes: [u8; 48] = array(env, at)?;
-    let (mut id, mut value) = ([0; 32], [0; 16]);
-    id.copy_from_slice(&bytes[..32]);
-    value.copy_from_slice(&bytes[32..]);
+    let (id, value) = id_and_value(env, at)?;
     Ok(Target {
         destination: id.into(),
-        value: u128::from_le_bytes(value),
+        value,
         gas,
         delay,
     })
