@@ -127,7 +127,7 @@ pub fn network(preset: Preset, facts: &NetworkFacts) -> Result<ChainSpec, ChainS
             "router": router,
             "parameters": { "expiry_seconds": facts.expiry_seconds },
         },
-        "slots": { "slotDuration": facts.slot_duration_ms },
+        "pace": { "slotDuration": facts.slot_duration_ms },
     });
     Ok(ChainSpec::builder(wasm, NoExtension::None)
         .with_name(name)

@@ -1,11 +1,12 @@
 //! What the node may ask of the runtime.
 
 use crate::{
-    AccountId, AuraId, Balance, Block, Execution, Executive, Grandpa, InherentDataExt as _, Nonce,
-    Runtime, RuntimeGenesisConfig, SessionKeys, Settlement, System, TransactionPayment, VERSION,
-    genesis, slots,
+    AccountId, AuraId, Balance, Block, Execution, Executive, Grandpa, Historical,
+    InherentDataExt as _, NominationPools, Nonce, Runtime, RuntimeGenesisConfig, SessionKeys,
+    Settlement, Staking, System, TransactionPayment, VERSION, genesis, pace,
 };
 use alloc::vec::Vec;
+use codec::Encode;
 use gear_exe_primitives::{
     CodeId, H256,
     batch::RouterDomain,
@@ -19,9 +20,12 @@ use gear_exe_primitives::{
 use polkadot_sdk::{
     frame_support::{
         genesis_builder_helper::{build_state, get_preset},
+        traits::KeyOwnerProofSystem,
         weights::Weight,
     },
-    frame_system_rpc_runtime_api, pallet_aura, pallet_grandpa, pallet_transaction_payment,
+    frame_system_rpc_runtime_api, pallet_aura, pallet_grandpa,
+    pallet_nomination_pools::PoolId,
+    pallet_nomination_pools_runtime_api, pallet_staking_runtime_api, pallet_transaction_payment,
     pallet_transaction_payment_rpc_runtime_api as payment_api,
     sp_api::{self, impl_runtime_apis},
     sp_block_builder, sp_consensus_aura, sp_consensus_grandpa,
@@ -32,7 +36,7 @@ use polkadot_sdk::{
         traits::{Block as BlockT, NumberFor},
         transaction_validity::{TransactionSource, TransactionValidity},
     },
-    sp_session, sp_transaction_pool,
+    sp_session, sp_staking, sp_transaction_pool,
     sp_version::RuntimeVersion,
 };
 
@@ -104,7 +108,7 @@ impl_runtime_apis! {
 
     impl sp_consensus_aura::AuraApi<Block, AuraId> for Runtime {
         fn slot_duration() -> sp_consensus_aura::SlotDuration {
-            sp_consensus_aura::SlotDuration::from_millis(slots::SlotDuration::<Runtime>::get())
+            sp_consensus_aura::SlotDuration::from_millis(pace::SlotDuration::<Runtime>::get())
         }
 
         fn authorities() -> Vec<AuraId> {
@@ -132,17 +136,77 @@ impl_runtime_apis! {
         }
 
         fn submit_report_equivocation_unsigned_extrinsic(
-            _: sp_consensus_grandpa::EquivocationProof<<Block as BlockT>::Hash, NumberFor<Block>>,
-            _: sp_consensus_grandpa::OpaqueKeyOwnershipProof,
+            equivocation: sp_consensus_grandpa::EquivocationProof<
+                <Block as BlockT>::Hash,
+                NumberFor<Block>,
+            >,
+            key_owner: sp_consensus_grandpa::OpaqueKeyOwnershipProof,
         ) -> Option<()> {
-            None
+            Grandpa::submit_unsigned_equivocation_report(equivocation, key_owner.decode()?)
         }
 
         fn generate_key_ownership_proof(
             _: sp_consensus_grandpa::SetId,
-            _: sp_consensus_grandpa::AuthorityId,
+            authority: sp_consensus_grandpa::AuthorityId,
         ) -> Option<sp_consensus_grandpa::OpaqueKeyOwnershipProof> {
-            None
+            Historical::prove((sp_consensus_grandpa::KEY_TYPE, authority))
+                .map(|proof| sp_consensus_grandpa::OpaqueKeyOwnershipProof::new(proof.encode()))
+        }
+    }
+
+    impl pallet_staking_runtime_api::StakingApi<Block, Balance, AccountId> for Runtime {
+        fn nominations_quota(balance: Balance) -> u32 {
+            Staking::api_nominations_quota(balance)
+        }
+
+        fn eras_stakers_page_count(era: sp_staking::EraIndex, account: AccountId) -> sp_staking::Page {
+            Staking::api_eras_stakers_page_count(era, account)
+        }
+
+        fn pending_rewards(era: sp_staking::EraIndex, account: AccountId) -> bool {
+            Staking::api_pending_rewards(era, account)
+        }
+    }
+
+    impl pallet_nomination_pools_runtime_api::NominationPoolsApi<Block, AccountId, Balance> for Runtime {
+        fn pending_rewards(who: AccountId) -> Balance {
+            NominationPools::api_pending_rewards(who).unwrap_or_default()
+        }
+
+        fn points_to_balance(pool: PoolId, points: Balance) -> Balance {
+            NominationPools::api_points_to_balance(pool, points)
+        }
+
+        fn balance_to_points(pool: PoolId, funds: Balance) -> Balance {
+            NominationPools::api_balance_to_points(pool, funds)
+        }
+
+        fn pool_pending_slash(pool: PoolId) -> Balance {
+            NominationPools::api_pool_pending_slash(pool)
+        }
+
+        fn member_pending_slash(member: AccountId) -> Balance {
+            NominationPools::api_member_pending_slash(member)
+        }
+
+        fn pool_needs_delegate_migration(pool: PoolId) -> bool {
+            NominationPools::api_pool_needs_delegate_migration(pool)
+        }
+
+        fn member_needs_delegate_migration(member: AccountId) -> bool {
+            NominationPools::api_member_needs_delegate_migration(member)
+        }
+
+        fn member_total_balance(who: AccountId) -> Balance {
+            NominationPools::api_member_total_balance(who)
+        }
+
+        fn pool_balance(pool: PoolId) -> Balance {
+            NominationPools::api_pool_balance(pool)
+        }
+
+        fn pool_accounts(pool: PoolId) -> (AccountId, AccountId) {
+            NominationPools::api_pool_accounts(pool)
         }
     }
 

@@ -1,10 +1,11 @@
 //! Benchmarks of our pallets, as the node's `benchmark` command calls them.
 
-use crate::{AllPalletsWithSystem, Execution, Settlement};
+use crate::{AccountId, AllPalletsWithSystem, Execution, Settlement};
 use alloc::{string::String, vec::Vec};
 use polkadot_sdk::{
     frame_benchmarking::{self, BenchmarkBatch, BenchmarkConfig, BenchmarkList},
     frame_support::traits::{StorageInfo, StorageInfoTrait, WhitelistedStorageKeys},
+    pallet_treasury,
 };
 
 frame_benchmarking::define_benchmarks!(
@@ -26,4 +27,15 @@ pub(crate) fn dispatch(config: BenchmarkConfig) -> Result<Vec<BenchmarkBatch>, S
     let params = (&config, &whitelist);
     add_benchmarks!(params, batches);
     Ok(batches)
+}
+
+/// Accounts that the treasury's benchmarks pay.
+pub struct TreasuryArguments;
+
+impl pallet_treasury::ArgumentsFactory<(), AccountId> for TreasuryArguments {
+    fn create_asset_kind(_: u32) {}
+
+    fn create_beneficiary(seed: [u8; 32]) -> AccountId {
+        seed.into()
+    }
 }

@@ -1,11 +1,16 @@
-//! Genesis presets: `dev` (one validator, Alice) and `local` (four).
+//! Genesis presets: `development` (one validator, Alice), `local` (four), `testnet` (six, at a real network's pace).
 //!
 //! What differs from network to network comes as a JSON patch from whoever starts it. Names of pallets and of their
 //! fields are in camelCase, fields inside a value in snake_case; hashes and addresses are `0x…` strings:
 //!
 //! ```json
 //! {
-//!   "slots": { "slotDuration": 250 },
+//!   "pace": {
+//!     "slotDuration": 250,
+//!     "durations": {
+//!       "session": 28800, "sessions_per_era": 6, "bonding": 28, "slash_deferral": 13, "day": 345600
+//!     }
+//!   },
 //!   "execution": {
 //!     "ethereum": {
 //!       "hash": "0x…", "parent": "0x…", "number": 7, "timestamp": 1700000000, "randao": "0x…", "receipts_root": "0x…"
@@ -37,35 +42,59 @@
 //! that are left out keep their defaults, which are the values shown (zero for all of Ethereum).
 
 use crate::{
-    AccountId, BalancesConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys, SlotsConfig, UNITS,
+    AccountId, Balance, BalancesConfig, NominationPoolsConfig, PaceConfig, Runtime,
+    RuntimeGenesisConfig, SessionConfig, SessionKeys, StakingConfig, UNITS, pace,
 };
-use alloc::{format, string::String, vec, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 use gear_exe_primitives::host;
 use polkadot_sdk::{
     frame_support::build_struct_json_patch,
+    pallet_treasury::TreasuryAccountId,
     sp_application_crypto::ByteArray,
     sp_core::{Pair, ecdsa, ed25519, sr25519},
     sp_genesis_builder::{self, PresetId},
     sp_keyring::Sr25519Keyring,
+    sp_runtime::{Perbill, traits::TypedGet},
+    sp_staking::StakerStatus,
 };
 
 /// Preset with four validators: Alice, Bob, Charlie, Dave.
 pub const LOCAL_PRESET: &str = "local";
+/// Preset at the pace of a real network, with six validators and nobody who is root. Whoever starts a public network
+/// replaces the well-known accounts and keys by a patch of `balances`, `session.keys` and `staking.stakers`.
+pub const TESTNET_PRESET: &str = "testnet";
+
+/// What each validator of a preset has at stake.
+const STAKE: Balance = 100_000 * UNITS;
+
+/// Eras of half a minute, days of a minute: what takes weeks on a real network can be watched.
+const FAST: pace::Durations = pace::Durations {
+    session: 40,
+    sessions_per_era: 3,
+    bonding: 4,
+    slash_deferral: 2,
+    day: 240,
+};
 
 /// Session keys of a development account, all from `//Name`.
 fn session_keys(name: &str) -> Option<SessionKeys> {
     let seed = format!("//{name}");
-    let aura = sr25519::Pair::from_string(&seed, None).ok()?.public();
+    let sr25519 = sr25519::Pair::from_string(&seed, None).ok()?.public();
     let grandpa = ed25519::Pair::from_string(&seed, None).ok()?.public();
     let ethereum = ecdsa::Pair::from_string(&seed, None).ok()?.public();
     Some(SessionKeys {
-        aura: aura.into(),
+        aura: sr25519.into(),
         grandpa: grandpa.into(),
+        im_online: sr25519.into(),
         ethereum: host::AuthorityId::from_slice(ethereum.as_ref()).ok()?,
     })
 }
 
-fn preset(validators: &[Sr25519Keyring]) -> serde_json::Value {
+fn preset(
+    validators: &[Sr25519Keyring],
+    durations: pace::Durations,
+    root: Option<Sr25519Keyring>,
+) -> serde_json::Value {
     let keys = validators
         .iter()
         .filter_map(|validator| {
@@ -74,29 +103,62 @@ fn preset(validators: &[Sr25519Keyring]) -> serde_json::Value {
             Some((account.clone(), account, keys))
         })
         .collect::<Vec<_>>();
+    let stakers = keys
+        .iter()
+        .map(|(account, ..)| {
+            let status = StakerStatus::<AccountId>::Validator;
+            (account.clone(), account.clone(), STAKE, status)
+        })
+        .collect::<Vec<_>>();
     let balances = Sr25519Keyring::well_known()
         .map(|account| (account.to_account_id(), 1_000_000 * UNITS))
+        .chain([(TreasuryAccountId::<Runtime>::get(), 1_000_000 * UNITS)])
         .collect::<Vec<_>>();
+    let count = u32::try_from(validators.len()).unwrap_or(u32::MAX);
     #[allow(unused_mut)]
     let mut patch = build_struct_json_patch!(RuntimeGenesisConfig {
         balances: BalancesConfig { balances },
         session: SessionConfig { keys },
-        slots: SlotsConfig { slot_duration: 250 },
+        staking: StakingConfig {
+            stakers,
+            validator_count: count,
+            minimum_validator_count: 1,
+            slash_reward_fraction: Perbill::from_percent(10),
+            min_nominator_bond: UNITS,
+            min_validator_bond: 10 * UNITS,
+        },
+        nomination_pools: NominationPoolsConfig {
+            min_create_bond: 10 * UNITS,
+            min_join_bond: UNITS,
+            max_pools: Some(1_024),
+            max_members: Some(1 << 20),
+            max_members_per_pool: Some(1 << 16),
+            global_max_commission: Some(Perbill::one()),
+        },
+        pace: PaceConfig {
+            slot_duration: 250,
+            durations,
+        },
     });
     #[cfg(feature = "dev")]
     {
-        let key = Sr25519Keyring::Alice.to_account_id();
-        patch["sudo"] = serde_json::json!({ "key": key });
+        patch["sudo"] = serde_json::json!({ "key": root.map(|root| root.to_account_id()) });
     }
+    #[cfg(not(feature = "dev"))]
+    let _ = root;
     patch
 }
 
 /// A preset's JSON by its name.
 pub fn get_preset(id: &PresetId) -> Option<Vec<u8>> {
-    use Sr25519Keyring::{Alice, Bob, Charlie, Dave};
+    use Sr25519Keyring::{Alice, Bob, Charlie, Dave, Eve, Ferdie};
     let patch = match id.as_ref() {
-        sp_genesis_builder::DEV_RUNTIME_PRESET => preset(&[Alice]),
-        LOCAL_PRESET => preset(&[Alice, Bob, Charlie, Dave]),
+        sp_genesis_builder::DEV_RUNTIME_PRESET => preset(&[Alice], FAST, Some(Alice)),
+        LOCAL_PRESET => preset(&[Alice, Bob, Charlie, Dave], FAST, Some(Alice)),
+        TESTNET_PRESET => {
+            let validators = [Alice, Bob, Charlie, Dave, Eve, Ferdie];
+            preset(&validators, pace::Durations::default(), None)
+        }
         _ => return None,
     };
     Some(serde_json::to_string(&patch).ok()?.into_bytes())
@@ -104,8 +166,11 @@ pub fn get_preset(id: &PresetId) -> Option<Vec<u8>> {
 
 /// The names of the presets.
 pub fn preset_names() -> Vec<PresetId> {
-    vec![
-        PresetId::from(sp_genesis_builder::DEV_RUNTIME_PRESET),
-        PresetId::from(LOCAL_PRESET),
+    [
+        sp_genesis_builder::DEV_RUNTIME_PRESET,
+        LOCAL_PRESET,
+        TESTNET_PRESET,
     ]
+    .map(PresetId::from)
+    .to_vec()
 }

@@ -9,11 +9,16 @@
 extern crate alloc;
 
 mod apis;
+pub mod bags;
 #[cfg(feature = "runtime-benchmarks")]
 mod benches;
 pub mod configs;
+pub mod eras;
 pub mod genesis;
-pub mod slots;
+pub mod governance;
+pub mod inflation;
+pub mod pace;
+pub mod parameters;
 
 #[cfg(feature = "std")]
 include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
@@ -25,8 +30,12 @@ pub use apis::api;
 use alloc::{borrow::Cow, vec::Vec};
 use gear_exe_primitives::H256;
 use polkadot_sdk::{
-    frame_executive, frame_support, frame_system, pallet_aura, pallet_authorship, pallet_balances,
-    pallet_grandpa, pallet_session, pallet_timestamp, pallet_transaction_payment,
+    frame_executive, frame_support, frame_system, pallet_aura, pallet_authorship, pallet_bags_list,
+    pallet_balances, pallet_collective, pallet_conviction_voting, pallet_delegated_staking,
+    pallet_grandpa, pallet_im_online, pallet_nomination_pools, pallet_offences, pallet_parameters,
+    pallet_preimage, pallet_referenda, pallet_scheduler, pallet_session, pallet_staking,
+    pallet_timestamp, pallet_transaction_payment, pallet_treasury, pallet_utility,
+    pallet_whitelist,
     sp_consensus_aura::sr25519::AuthorityId as AuraId,
     sp_runtime::{
         self, MultiAddress, MultiSignature, generic, impl_opaque_keys,
@@ -36,14 +45,12 @@ use polkadot_sdk::{
 };
 // The runtime's macro names the pallet also where it is left out.
 #[allow(unused_imports)]
-use polkadot_sdk::pallet_sudo;
+use polkadot_sdk::{pallet_root_offences, pallet_sudo};
 
 /// One VARA in base units.
 pub const UNITS: Balance = 1_000_000_000_000;
 /// The least balance of an account.
 pub const EXISTENTIAL_DEPOSIT: Balance = UNITS / 1_000;
-/// Blocks of a session.
-pub const SESSION_LENGTH: BlockNumber = 2_400;
 /// ss58 prefix of addresses.
 pub const SS58_PREFIX: u16 = 137;
 
@@ -112,6 +119,8 @@ impl_opaque_keys! {
         pub aura: Aura,
         /// Finality.
         pub grandpa: Grandpa,
+        /// Heartbeats, which say that a validator is there.
+        pub im_online: ImOnline,
         /// Views, verdicts and batches: an Ethereum key.
         pub ethereum: Settlement,
     }
@@ -152,11 +161,12 @@ mod runtime {
     #[runtime::pallet_index(0)]
     pub type System = frame_system;
     #[runtime::pallet_index(1)]
-    pub type Slots = crate::slots;
+    pub type Pace = crate::pace;
     #[runtime::pallet_index(2)]
     pub type Timestamp = pallet_timestamp;
     #[runtime::pallet_index(3)]
     pub type Aura = pallet_aura;
+    // Before Session, so that the author is noted in the session and era of its block.
     #[runtime::pallet_index(4)]
     pub type Authorship = pallet_authorship;
     #[runtime::pallet_index(5)]
@@ -164,15 +174,55 @@ mod runtime {
     #[runtime::pallet_index(6)]
     pub type TransactionPayment = pallet_transaction_payment;
     #[runtime::pallet_index(7)]
-    pub type Session = pallet_session;
+    pub type VoterList = pallet_bags_list;
+    // Before Session, whose genesis asks for the first validators.
     #[runtime::pallet_index(8)]
-    pub type Grandpa = pallet_grandpa;
-    #[cfg(feature = "dev")]
+    pub type Staking = pallet_staking;
     #[runtime::pallet_index(9)]
-    pub type Sudo = pallet_sudo;
+    pub type Historical = pallet_session::historical;
+    #[runtime::pallet_index(10)]
+    pub type Session = pallet_session;
+    #[runtime::pallet_index(11)]
+    pub type Offences = pallet_offences;
+    #[runtime::pallet_index(12)]
+    pub type Grandpa = pallet_grandpa;
+    #[runtime::pallet_index(13)]
+    pub type ImOnline = pallet_im_online;
+    #[runtime::pallet_index(14)]
+    pub type DelegatedStaking = pallet_delegated_staking;
+    #[runtime::pallet_index(15)]
+    pub type NominationPools = pallet_nomination_pools;
     // Execution before Settlement: at the end of a block the anchor moves first, then the block may become a seal.
     #[runtime::pallet_index(20)]
     pub type Execution = pallet_execution;
     #[runtime::pallet_index(21)]
     pub type Settlement = pallet_settlement;
+    #[runtime::pallet_index(30)]
+    pub type Parameters = pallet_parameters;
+    #[runtime::pallet_index(31)]
+    pub type ParametersInForce = crate::parameters::in_force;
+    #[runtime::pallet_index(32)]
+    pub type Preimage = pallet_preimage;
+    #[runtime::pallet_index(33)]
+    pub type Scheduler = pallet_scheduler;
+    #[runtime::pallet_index(34)]
+    pub type Origins = crate::governance::origins;
+    #[runtime::pallet_index(35)]
+    pub type ConvictionVoting = pallet_conviction_voting;
+    #[runtime::pallet_index(36)]
+    pub type Referenda = pallet_referenda;
+    #[runtime::pallet_index(37)]
+    pub type Whitelist = pallet_whitelist;
+    #[runtime::pallet_index(38)]
+    pub type TechnicalCommittee = pallet_collective<Instance1>;
+    #[runtime::pallet_index(39)]
+    pub type Treasury = pallet_treasury;
+    #[runtime::pallet_index(40)]
+    pub type Utility = pallet_utility;
+    #[cfg(feature = "dev")]
+    #[runtime::pallet_index(98)]
+    pub type RootOffences = pallet_root_offences;
+    #[cfg(feature = "dev")]
+    #[runtime::pallet_index(99)]
+    pub type Sudo = pallet_sudo;
 }

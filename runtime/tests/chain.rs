@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
+mod common;
+
+use common::{Chain, DOMAIN, first_anchor, start, transaction, validate};
 use gear_exe_primitives::{
     H160, H256,
-    batch::{AppliedBatch, BatchHeader, RouterDomain},
+    batch::{AppliedBatch, BatchHeader},
     ethereum::{BlockId, EthereumHeader},
     host,
     outbox::OutboxItem,
@@ -12,156 +15,21 @@ use gear_exe_primitives::{
     vote::{EmptyBatch, RouterAt, View},
 };
 use gear_exe_runtime::{
-    Execution, Executive, Header, Runtime, RuntimeCall, RuntimeGenesisConfig, RuntimeOrigin,
-    SESSION_LENGTH, Session, SessionKeys, Settlement, System, UncheckedExtrinsic, genesis,
+    Execution, Runtime, RuntimeCall, RuntimeOrigin, Session, SessionKeys, Settlement, System,
+    genesis,
 };
 use polkadot_sdk::{
     frame_support::dispatch::{DispatchClass, GetDispatchInfo},
-    frame_system::offchain::CreateAuthorizedTransaction,
-    pallet_aura, pallet_timestamp,
-    sp_consensus_aura::AURA_ENGINE_ID,
+    pallet_aura,
     sp_core::{Encode, Pair, ecdsa},
-    sp_io::TestExternalities,
     sp_keyring::Sr25519Keyring,
     sp_keystore::{KeystoreExt, testing::MemoryKeystore},
-    sp_runtime::{
-        BuildStorage, Digest, DigestItem,
-        traits::Header as _,
-        transaction_validity::{InvalidTransaction, TransactionSource, TransactionValidityError},
-    },
-};
-use serde_json::{Value, json};
-
-/// RFC 7396, as chain specifications are merged.
-fn merge(into: &mut Value, patch: Value) {
-    match (into, patch) {
-        (Value::Object(into), Value::Object(patch)) => {
-            for (key, value) in patch {
-                merge(into.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (into, patch) => *into = patch,
-    }
-}
-
-fn first_anchor() -> EthereumHeader {
-    EthereumHeader {
-        hash: H256::repeat_byte(7),
-        number: 7,
-        timestamp: 1_700_000_000,
-        ..Default::default()
-    }
-}
-
-const DOMAIN: RouterDomain = RouterDomain {
-    chain_id: 31_337,
-    router: H160::repeat_byte(9),
+    sp_runtime::transaction_validity::{InvalidTransaction, TransactionValidityError},
 };
 
-/// The patch that a node gives, written as the documentation of `genesis.rs` says.
-fn patch() -> Value {
-    let zero = H256::zero();
-    json!({
-        "slots": { "slotDuration": 500 },
-        "execution": {
-            "ethereum": {
-                "hash": first_anchor().hash, "parent": zero, "number": 7, "timestamp": 1_700_000_000,
-                "randao": zero, "receipts_root": zero,
-            },
-            "parameters": { "value_per_gas": 5 },
-            "views": { "depth": 1 },
-        },
-        "settlement": {
-            "domain": { "chain_id": 31_337, "router": "0x0909090909090909090909090909090909090909" },
-            "router": {
-                "block": { "number": 7, "hash": first_anchor().hash },
-                "batch": {
-                    "nonce": 0, "digest": zero, "seal_number": 0, "seal_hash": zero, "last_round": 0,
-                    "last_round_hash": zero, "outbox_end": 0, "set_id": 0,
-                },
-            },
-            "parameters": { "expiry_seconds": 60 },
-        },
-    })
-}
-
-fn start(preset: &str) -> TestExternalities {
-    let mut config = serde_json::to_value(RuntimeGenesisConfig::default()).unwrap();
-    let bytes = genesis::get_preset(&preset.into()).unwrap();
-    merge(&mut config, serde_json::from_slice(&bytes).unwrap());
-    merge(&mut config, patch());
-    let config: RuntimeGenesisConfig = serde_json::from_value(config).unwrap();
-    config.build_storage().unwrap().into()
-}
-
-/// A chain of blocks, one per slot.
-struct Chain {
-    number: u32,
-    parent: H256,
-}
-
-impl Chain {
-    fn new() -> Self {
-        Self {
-            number: 0,
-            parent: H256::repeat_byte(1),
-        }
-    }
-
-    fn block(&mut self, calls: Vec<RuntimeCall>) {
-        self.number += 1;
-        let slot = 1_000 + u64::from(self.number);
-        let digest = Digest {
-            logs: vec![DigestItem::PreRuntime(AURA_ENGINE_ID, slot.encode())],
-        };
-        let header = Header::new(self.number, H256::zero(), H256::zero(), self.parent, digest);
-        let checked: Vec<_> = calls.into_iter().map(transaction).collect();
-        for transaction in &checked {
-            validate(transaction.clone()).unwrap();
-        }
-        Executive::initialize_block(&header);
-        let now = pallet_timestamp::Call::set { now: slot * 500 };
-        let inherent = UncheckedExtrinsic::new_bare(RuntimeCall::Timestamp(now));
-        Executive::apply_extrinsic(inherent).unwrap().unwrap();
-        for transaction in checked {
-            Executive::apply_extrinsic(transaction).unwrap().unwrap();
-        }
-        self.parent = Executive::finalize_block().hash();
-        Execution::do_try_state().unwrap();
-        Settlement::do_try_state().unwrap();
-    }
-
-    /// Skips to the block before the end of a session, and goes on over it.
-    fn pass_session_end(&mut self, session: u32) {
-        self.number = session * SESSION_LENGTH - 2;
-        System::set_block_number(self.number);
-        (0..4).for_each(|_| self.block(Vec::new()));
-    }
-}
-
-fn transaction(call: RuntimeCall) -> UncheckedExtrinsic {
-    <Runtime as CreateAuthorizedTransaction<RuntimeCall>>::create_authorized_transaction(call)
-}
-
-/// What the pool does.
-fn validate(transaction: UncheckedExtrinsic) -> Result<(), TransactionValidityError> {
-    let hash = H256::zero();
-    // The pool throws away what validation leaves in the state.
-    polkadot_sdk::frame_support::storage::with_storage_layer(|| {
-        let result =
-            Executive::validate_transaction(TransactionSource::External, transaction, hash);
-        Err::<(), _>(Checked(result.map(|_| ())))
-    })
-    .unwrap_err()
-    .0
-}
-
-struct Checked(Result<(), TransactionValidityError>);
-
-impl From<polkadot_sdk::sp_runtime::DispatchError> for Checked {
-    fn from(error: polkadot_sdk::sp_runtime::DispatchError) -> Self {
-        panic!("no storage layer: {error:?}")
-    }
+fn address(name: &str) -> H160 {
+    let pair = ecdsa::Pair::from_string(&format!("//{name}"), None).unwrap();
+    host::address_of(&host::AuthorityId::from(pair.public())).unwrap()
 }
 
 fn sign(name: &str, digest: H256) -> CompactSignature {
@@ -219,7 +87,7 @@ fn anchor() -> BlockId {
 
 #[test]
 fn presets_and_patches_make_a_genesis() {
-    for (preset, validators) in [("development", 1), ("local", 4)] {
+    for (preset, validators) in [("development", 1), ("local", 4), ("testnet", 6)] {
         start(preset).execute_with(|| {
             assert_eq!(pallet_execution::Anchor::<Runtime>::get(), first_anchor());
             assert_eq!(
@@ -237,12 +105,12 @@ fn presets_and_patches_make_a_genesis() {
             let rules = pallet_settlement::Parameters::<Runtime>::get();
             assert_eq!((rules.expiry_seconds, rules.max_in_flight), (60, 1));
             assert_eq!(Settlement::validator_set().members.len(), validators);
-            assert_eq!(gear_exe_runtime::slots::SlotDuration::<Runtime>::get(), 500);
+            assert_eq!(gear_exe_runtime::pace::SlotDuration::<Runtime>::get(), 500);
             Execution::do_try_state().unwrap();
             Settlement::do_try_state().unwrap();
         });
     }
-    assert_eq!(genesis::preset_names().len(), 2);
+    assert_eq!(genesis::preset_names().len(), 3);
     assert_eq!(genesis::get_preset(&"other".into()), None);
 }
 
@@ -326,10 +194,18 @@ fn four_validators_need_three() {
         let mut chain = Chain::new();
         chain.block(Vec::new());
         let block = next_ethereum_block(first_anchor());
-        let says = |name, validator| view(name, validator, &block, AppliedBatch::default());
-        chain.block(vec![says("Alice", 0), says("Bob", 1)]);
+        // The election has its own order.
+        let says = |name| {
+            let members = Settlement::validator_set().members;
+            let index = members
+                .iter()
+                .position(|member| member.address == address(name))
+                .unwrap();
+            view(name, index as u32, &block, AppliedBatch::default())
+        };
+        chain.block(vec![says("Alice"), says("Bob")]);
         assert_eq!(anchor(), first_anchor().id());
-        let third = says("Dave", 3);
+        let third = says("Dave");
         chain.block(vec![third]);
         assert_eq!(anchor(), block.0.id());
     });

@@ -225,24 +225,6 @@ mod benchmarks {
         Ok(())
     }
 
-    #[benchmark]
-    fn set_parameters() -> Result<(), BenchmarkError> {
-        let origin = T::GovernanceOrigin::try_successful_origin().map_err(|()| "origin")?;
-
-        #[extrinsic_call]
-        _(origin as T::RuntimeOrigin, ExecutionParameters::default());
-        Ok(())
-    }
-
-    #[benchmark]
-    fn set_view_parameters() -> Result<(), BenchmarkError> {
-        let origin = T::GovernanceOrigin::try_successful_origin().map_err(|()| "origin")?;
-
-        #[extrinsic_call]
-        _(origin as T::RuntimeOrigin, ViewParameters::default());
-        Ok(())
-    }
-
     /// `v` validators have reported, on the longest chain that a view may bring, and the anchor moves to its end.
     #[benchmark]
     fn on_finalize(v: Linear<1, { T::MaxValidators::get() }>) -> Result<(), BenchmarkError> {

@@ -93,8 +93,6 @@ pub mod pallet {
         type Outbox: Outbox;
         /// Who learns what the Router holds.
         type OnRouter: OnRouter;
-        /// Who may change parameters.
-        type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
         /// Greatest number of validators.
         #[pallet::constant]
         type MaxValidators: Get<u32>;
@@ -370,15 +368,15 @@ pub mod pallet {
             let _ = signature;
             Self::take_code_vote(&vote, validator)
         }
+    }
 
-        /// Changes prices and limits of execution, from this block's round on.
-        #[pallet::call_index(2)]
-        #[pallet::weight(T::WeightInfo::set_parameters())]
-        pub fn set_parameters(
-            origin: OriginFor<T>,
-            parameters: ExecutionParameters,
-        ) -> DispatchResult {
-            T::GovernanceOrigin::ensure_origin(origin)?;
+    impl<T: Config> Pallet<T> {
+        /// Changes prices and limits of execution, from this block's round on. The runtime does it when an era begins.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::ZeroParameter`] if nothing could run with these.
+        pub fn apply_parameters(parameters: ExecutionParameters) -> DispatchResult {
             ensure!(
                 parameters.round_gas_limit > 0
                     && parameters.message_gas_limit > 0
@@ -390,14 +388,12 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Changes how views of Ethereum are taken and forgotten.
-        #[pallet::call_index(3)]
-        #[pallet::weight(T::WeightInfo::set_view_parameters())]
-        pub fn set_view_parameters(
-            origin: OriginFor<T>,
-            parameters: ViewParameters,
-        ) -> DispatchResult {
-            T::GovernanceOrigin::ensure_origin(origin)?;
+        /// Changes how views of Ethereum are taken and forgotten. The runtime does it when an era begins.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::ZeroParameter`] if no view would be kept.
+        pub fn apply_view_parameters(parameters: ViewParameters) -> DispatchResult {
             ensure!(
                 parameters.max_age > 0 && parameters.max_ahead > 0,
                 Error::<T>::ZeroParameter
@@ -406,9 +402,7 @@ pub mod pallet {
             Self::deposit_event(Event::ViewParametersChanged { parameters });
             Ok(())
         }
-    }
 
-    impl<T: Config> Pallet<T> {
         /// What the block says of its round, for the node. `seal` is known to settlement.
         pub fn round_facts(seal: bool) -> RoundFacts {
             RoundFacts {

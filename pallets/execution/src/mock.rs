@@ -14,7 +14,7 @@ use polkadot_sdk::{
         self, derive_impl, parameter_types,
         traits::{ConstU32, Hooks},
     },
-    frame_system::{self, EnsureRoot, RawOrigin},
+    frame_system::{self, RawOrigin},
     sp_io::TestExternalities,
     sp_runtime::{
         BuildStorage,
@@ -118,7 +118,6 @@ impl crate::OnRouter for Around {
 }
 
 impl crate::Config for Test {
-    type GovernanceOrigin = EnsureRoot<u64>;
     type MaxValidators = ConstU32<128>;
     type OnRouter = Around;
     type Outbox = Around;

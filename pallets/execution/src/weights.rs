@@ -16,10 +16,6 @@ pub trait WeightInfo {
     fn submit_code_vote() -> Weight;
     /// Checking it.
     fn authorize_code_vote() -> Weight;
-    /// New parameters.
-    fn set_parameters() -> Weight;
-    /// New rules for views.
-    fn set_view_parameters() -> Weight;
     /// The beginning of a block in which `headers` old headers are dropped.
     fn on_initialize(headers: u32) -> Weight;
     /// The end of a block, with the views of so many validators.
@@ -54,14 +50,6 @@ impl WeightInfo for () {
 
     fn authorize_code_vote() -> Weight {
         cost(160, 6, 0)
-    }
-
-    fn set_parameters() -> Weight {
-        cost(10, 0, 1)
-    }
-
-    fn set_view_parameters() -> Weight {
-        cost(10, 0, 1)
     }
 
     fn on_initialize(headers: u32) -> Weight {

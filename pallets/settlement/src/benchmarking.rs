@@ -180,24 +180,23 @@ mod benchmarks {
     }
 
     #[benchmark]
-    fn set_parameters() -> Result<(), BenchmarkError> {
-        let origin = T::GovernanceOrigin::try_successful_origin().map_err(|()| "origin")?;
+    fn pause() -> Result<(), BenchmarkError> {
+        let origin = T::PauseOrigin::try_successful_origin().map_err(|()| "origin")?;
 
         #[extrinsic_call]
-        _(origin as T::RuntimeOrigin, SettlementParameters::default());
+        _(origin as T::RuntimeOrigin);
+        assert!(Paused::<T>::get());
         Ok(())
     }
 
     #[benchmark]
-    fn change_router_parameter() -> Result<(), BenchmarkError> {
-        let origin = T::GovernanceOrigin::try_successful_origin().map_err(|()| "origin")?;
+    fn resume() -> Result<(), BenchmarkError> {
+        let origin = T::PauseOrigin::try_successful_origin().map_err(|()| "origin")?;
+        Paused::<T>::put(true);
 
         #[extrinsic_call]
-        _(
-            origin as T::RuntimeOrigin,
-            H256::repeat_byte(1),
-            U256::from(7),
-        );
+        _(origin as T::RuntimeOrigin);
+        assert!(!Paused::<T>::get());
         Ok(())
     }
 

@@ -71,8 +71,8 @@ pub mod pallet {
     pub trait Config: polkadot_sdk::frame_system::Config<RuntimeEvent: From<Event<Self>>> {
         /// What the chain knows of Ethereum.
         type Ethereum: Ethereum;
-        /// Who may change parameters.
-        type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
+        /// Who may stop batches to Ethereum, and let them go on.
+        type PauseOrigin: EnsureOrigin<Self::RuntimeOrigin>;
         /// Greatest number of validators in a set.
         #[pallet::constant]
         type MaxValidators: Get<u32>;
@@ -89,6 +89,10 @@ pub mod pallet {
     /// Rules for batches.
     #[pallet::storage]
     pub type Parameters<T> = StorageValue<_, SettlementParameters, ValueQuery>;
+
+    /// Whether governance has stopped batches to Ethereum.
+    #[pallet::storage]
+    pub type Paused<T> = StorageValue<_, bool, ValueQuery>;
 
     /// Id of the set that votes now.
     #[pallet::storage]
@@ -267,6 +271,10 @@ pub mod pallet {
             /// The new ones.
             parameters: SettlementParameters,
         },
+        /// No more batches are made for Ethereum.
+        Paused,
+        /// Batches for Ethereum are made again.
+        Resumed,
     }
 
     #[pallet::error]
@@ -275,6 +283,10 @@ pub mod pallet {
         NoSeal,
         /// A parameter is zero that must not be.
         ZeroParameter,
+        /// Batches are stopped already.
+        Paused,
+        /// Batches are not stopped.
+        NotPaused,
     }
 
     #[pallet::hooks]
@@ -349,14 +361,37 @@ pub mod pallet {
             Self::take_vote(empty.seal_number, validator, digest, true, signature)
         }
 
-        /// Changes the rules for batches, from the next seal on.
+        /// Stops batches to Ethereum: no block becomes a seal until `resume`. Batches that are signed already can still be
+        /// carried until they expire.
         #[pallet::call_index(2)]
-        #[pallet::weight(T::WeightInfo::set_parameters())]
-        pub fn set_parameters(
-            origin: OriginFor<T>,
-            parameters: SettlementParameters,
-        ) -> DispatchResult {
-            T::GovernanceOrigin::ensure_origin(origin)?;
+        #[pallet::weight((T::WeightInfo::pause(), DispatchClass::Operational))]
+        pub fn pause(origin: OriginFor<T>) -> DispatchResult {
+            T::PauseOrigin::ensure_origin(origin)?;
+            ensure!(!Paused::<T>::get(), Error::<T>::Paused);
+            Paused::<T>::put(true);
+            Self::deposit_event(Event::Paused);
+            Ok(())
+        }
+
+        /// Lets batches to Ethereum go on after `pause`. What was executed in between goes with the next one.
+        #[pallet::call_index(3)]
+        #[pallet::weight((T::WeightInfo::resume(), DispatchClass::Operational))]
+        pub fn resume(origin: OriginFor<T>) -> DispatchResult {
+            T::PauseOrigin::ensure_origin(origin)?;
+            ensure!(Paused::<T>::get(), Error::<T>::NotPaused);
+            Paused::<T>::kill();
+            Self::deposit_event(Event::Resumed);
+            Ok(())
+        }
+    }
+
+    impl<T: Config> Pallet<T> {
+        /// Changes the rules for batches, from the next seal on. The runtime does it when an era begins.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::ZeroParameter`] if no batch could be made with these.
+        pub fn apply_parameters(parameters: SettlementParameters) -> DispatchResult {
             ensure!(
                 parameters.expiry_seconds > 0
                     && parameters.max_in_flight > 0
@@ -370,25 +405,13 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Tells the Router to change one of its parameters, with the next batch.
-        ///
-        /// - `key`: Keccak-256 of the parameter's name.
-        /// - `value`: in the parameter's unit. The Router skips a value that is out of range.
-        #[pallet::call_index(3)]
-        #[pallet::weight(T::WeightInfo::change_router_parameter())]
-        pub fn change_router_parameter(
-            origin: OriginFor<T>,
-            key: H256,
-            value: U256,
-        ) -> DispatchResult {
-            T::GovernanceOrigin::ensure_origin(origin)?;
+        /// Tells the Router to change one of its parameters, with the next batch. `key` is the Keccak-256 of its name;
+        /// the Router skips a value that is out of range.
+        pub fn change_router_parameter(key: H256, value: U256) {
             let item = Self::push(OutboxItem::ParameterChange { key, value });
             Self::deposit_event(Event::RouterParameterChanged { key, value, item });
-            Ok(())
         }
-    }
 
-    impl<T: Config> Pallet<T> {
         /// Genesis hash of the chain.
         pub fn genesis_hash() -> H256 {
             let hash = frame_system::Pallet::<T>::block_hash(BlockNumberFor::<T>::default());

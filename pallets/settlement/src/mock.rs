@@ -96,7 +96,7 @@ impl crate::Weights<u64> for Around {
 
 impl Config for Test {
     type Ethereum = Around;
-    type GovernanceOrigin = EnsureRoot<u64>;
+    type PauseOrigin = EnsureRoot<u64>;
     type MaxValidators = ConstU32<128>;
     type WeightInfo = ();
     type Weights = Around;

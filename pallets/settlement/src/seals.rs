@@ -13,6 +13,8 @@
 //!   the rest can follow on the same anchor;
 //! * the last seal came to nothing: no quorum for longer than `patience`, or its batch has expired or was rewound.
 //!
+//! While governance has paused settlement, no block becomes one.
+//!
 //! A seal that a quorum called empty is not set again on the same anchor: an idle chain is silent.
 //!
 //! A seal is *live* while it builds on what the Router holds, has not expired, and is on the anchor's branch. A live
@@ -21,7 +23,7 @@
 //! GRANDPA stalls or a third is away, each further seal waits one `patience` longer.
 
 use crate::{
-    Config, Domain, Ethereum as _, Event, Fate, OpenSeals, OutboxEnd, Pallet, Parameters,
+    Config, Domain, Ethereum as _, Event, Fate, OpenSeals, OutboxEnd, Pallet, Parameters, Paused,
     Proposals, Router, Seal, SealNumbers, SealResult, Seals, Sets, Tallies, Votes,
 };
 use alloc::vec::Vec;
@@ -46,7 +48,8 @@ impl<T: Config> Pallet<T> {
         let anchor = T::Ethereum::anchor();
         let router = Router::<T>::get();
         let signers = Sets::<T>::contains_key(router.batch.set_id);
-        if !Domain::<T>::exists() || router.block != anchor.id() || !signers {
+        let off = Paused::<T>::get() || !Domain::<T>::exists();
+        if off || router.block != anchor.id() || !signers {
             return;
         }
         let parameters = Parameters::<T>::get();

@@ -14,10 +14,10 @@ pub trait WeightInfo {
     fn submit_empty() -> Weight;
     /// Checking either.
     fn authorize_vote() -> Weight;
-    /// New rules for batches.
-    fn set_parameters() -> Weight;
-    /// A parameter of the Router.
-    fn change_router_parameter() -> Weight;
+    /// Stopping batches.
+    fn pause() -> Weight;
+    /// Letting them go on.
+    fn resume() -> Weight;
     /// The end of a block, which may drop a seal with `votes` votes on it.
     fn on_finalize(votes: u32) -> Weight;
 }
@@ -46,12 +46,12 @@ impl WeightInfo for () {
         cost(240, 5, 0)
     }
 
-    fn set_parameters() -> Weight {
-        cost(10, 0, 1)
+    fn pause() -> Weight {
+        cost(10, 1, 1)
     }
 
-    fn change_router_parameter() -> Weight {
-        cost(15, 1, 2)
+    fn resume() -> Weight {
+        cost(10, 1, 1)
     }
 
     fn on_finalize(votes: u32) -> Weight {

@@ -1,28 +1,17 @@
-//! What governance may change.
+//! Prices, limits and rules that change when an era begins.
 
 use crate::{Error, Parameters, ViewParameters, ViewRules, mock::*};
 use gear_exe_primitives::round::ExecutionParameters;
-use polkadot_sdk::{
-    frame_support::{assert_noop, assert_ok},
-    frame_system::RawOrigin,
-    sp_runtime::DispatchError,
-};
+use polkadot_sdk::frame_support::{assert_noop, assert_ok};
 
 #[test]
-fn governance_alone_changes_parameters() {
+fn parameters_count_from_this_blocks_round_on() {
     run(|| {
         let parameters = ExecutionParameters {
             value_per_gas: 7,
             ..Default::default()
         };
-        assert_noop!(
-            Execution::set_parameters(RawOrigin::Signed(1).into(), parameters),
-            DispatchError::BadOrigin
-        );
-        assert_ok!(Execution::set_parameters(
-            RawOrigin::Root.into(),
-            parameters
-        ));
+        assert_ok!(Execution::apply_parameters(parameters));
         assert_eq!(Parameters::<Test>::get(), parameters);
         assert_eq!(Execution::round_facts(false).parameters, parameters);
         for zero in [
@@ -40,7 +29,7 @@ fn governance_alone_changes_parameters() {
             },
         ] {
             assert_noop!(
-                Execution::set_parameters(RawOrigin::Root.into(), zero),
+                Execution::apply_parameters(zero),
                 Error::<Test>::ZeroParameter
             );
         }
@@ -48,28 +37,28 @@ fn governance_alone_changes_parameters() {
 }
 
 #[test]
-fn governance_alone_changes_the_rules_for_views() {
+fn rules_under_which_no_view_is_kept_are_refused() {
     run(|| {
         let rules = ViewParameters {
             depth: 2,
             ..Default::default()
         };
-        assert_noop!(
-            Execution::set_view_parameters(RawOrigin::Signed(1).into(), rules),
-            DispatchError::BadOrigin
-        );
-        assert_ok!(Execution::set_view_parameters(
-            RawOrigin::Root.into(),
-            rules
-        ));
+        assert_ok!(Execution::apply_view_parameters(rules));
         assert_eq!(ViewRules::<Test>::get(), rules);
-        let never = ViewParameters {
-            max_age: 0,
-            ..rules
-        };
-        assert_noop!(
-            Execution::set_view_parameters(RawOrigin::Root.into(), never),
-            Error::<Test>::ZeroParameter
-        );
+        for never in [
+            ViewParameters {
+                max_age: 0,
+                ..rules
+            },
+            ViewParameters {
+                max_ahead: 0,
+                ..rules
+            },
+        ] {
+            assert_noop!(
+                Execution::apply_view_parameters(never),
+                Error::<Test>::ZeroParameter
+            );
+        }
     });
 }

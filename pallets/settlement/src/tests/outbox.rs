@@ -4,11 +4,6 @@ use crate::{Event, OutboxEnd, OutboxItems, OutboxStart, Reports, Router, Settled
 use gear_exe_primitives::{
     CodeId, H256, U256, batch::AppliedBatch, outbox::OutboxItem, vote::RouterAt,
 };
-use polkadot_sdk::{
-    frame_support::{assert_noop, assert_ok},
-    frame_system::RawOrigin,
-    sp_runtime::DispatchError,
-};
 
 fn item(number: u64) -> OutboxItem {
     OutboxItem::CodeResult {
@@ -192,16 +187,11 @@ fn a_chain_may_start_with_a_router_that_is_in_use() {
 }
 
 #[test]
-fn governance_tells_the_router_of_parameters() {
+fn the_router_is_told_of_parameters() {
     run(|| {
         let key = H256::repeat_byte(1);
         let value = U256::from(7);
-        assert_noop!(
-            Settlement::change_router_parameter(RawOrigin::Signed(1).into(), key, value),
-            DispatchError::BadOrigin
-        );
-        let root_origin = RawOrigin::Root.into();
-        assert_ok!(Settlement::change_router_parameter(root_origin, key, value));
+        Settlement::change_router_parameter(key, value);
         assert_eq!(
             Settlement::outbox(0, 1),
             [OutboxItem::ParameterChange { key, value }]

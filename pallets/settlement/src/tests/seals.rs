@@ -5,7 +5,11 @@ use crate::{
     SettlementParameters, Votes, mock::*,
 };
 use gear_exe_primitives::{CodeId, H256, outbox::OutboxItem, settlement::BatchLimits};
-use polkadot_sdk::frame_support::traits::Hooks;
+use polkadot_sdk::{
+    frame_support::{assert_noop, assert_ok, traits::Hooks},
+    frame_system::RawOrigin,
+    sp_runtime::DispatchError,
+};
 
 fn seal_numbers() -> Vec<u64> {
     SealNumbers::<Test>::get().into_inner()
@@ -291,6 +295,31 @@ fn parameters_are_those_of_the_seal() {
         let tip = mine(root());
         follow(tip);
         assert_eq!(seal(newest()).expiry, tip.timestamp + 60);
+    });
+}
+
+#[test]
+fn governance_alone_pauses_and_resumes() {
+    run(|| {
+        let anybody = || RawOrigin::Signed(1).into();
+        let root = || RawOrigin::Root.into();
+        assert_noop!(Settlement::pause(anybody()), DispatchError::BadOrigin);
+        assert_noop!(Settlement::resume(root()), crate::Error::<Test>::NotPaused);
+        assert_ok!(Settlement::pause(root()));
+        assert_noop!(Settlement::pause(root()), crate::Error::<Test>::Paused);
+        push();
+        next_block();
+        assert!(seal_numbers().is_empty());
+        assert_noop!(Settlement::resume(anybody()), DispatchError::BadOrigin);
+        assert_ok!(Settlement::resume(root()));
+        next_block();
+        // What came up while it was paused goes now.
+        assert_eq!(seal_numbers(), [2]);
+        assert_eq!(seal(2).outbox_end, 1);
+        assert_eq!(
+            events(),
+            [Event::Paused, Event::Resumed, Event::Sealed { number: 2 }]
+        );
     });
 }
 

@@ -300,17 +300,13 @@ fn only_authorised_calls_are_votes() {
 }
 
 #[test]
-fn governance_alone_changes_the_rules() {
+fn rules_under_which_no_batch_is_made_are_refused() {
     run(|| {
         let rules = SettlementParameters {
             max_in_flight: 3,
             ..Default::default()
         };
-        assert_noop!(
-            Settlement::set_parameters(RawOrigin::Signed(1).into(), rules),
-            DispatchError::BadOrigin
-        );
-        assert_ok!(Settlement::set_parameters(RawOrigin::Root.into(), rules));
+        assert_ok!(Settlement::apply_parameters(rules));
         assert_eq!(Parameters::<Test>::get(), rules);
         let mut zeros = [rules; 5];
         zeros[0].max_in_flight = 0;
@@ -320,7 +316,7 @@ fn governance_alone_changes_the_rules() {
         zeros[4].limits.max_gas = 0;
         for zero in zeros {
             assert_noop!(
-                Settlement::set_parameters(RawOrigin::Root.into(), zero),
+                Settlement::apply_parameters(zero),
                 Error::<Test>::ZeroParameter
             );
         }

@@ -1,0 +1,57 @@
+//! Where sessions become eras: the session pallet asks staking for validators, and learns here who else wants to know
+//! that an era begins.
+
+use crate::{AccountId, Runtime, Staking, parameters};
+use alloc::vec::Vec;
+use polkadot_sdk::{
+    pallet_session::{SessionManager, historical},
+    pallet_staking,
+    sp_staking::SessionIndex,
+};
+
+/// Staking, as the session pallet's source of validators.
+pub struct Eras;
+
+fn active_era() -> Option<u32> {
+    pallet_staking::ActiveEra::<Runtime>::get().map(|era| era.index)
+}
+
+impl SessionManager<AccountId> for Eras {
+    fn new_session(index: SessionIndex) -> Option<Vec<AccountId>> {
+        <Staking as SessionManager<AccountId>>::new_session(index)
+    }
+
+    fn new_session_genesis(index: SessionIndex) -> Option<Vec<AccountId>> {
+        <Staking as SessionManager<AccountId>>::new_session_genesis(index)
+    }
+
+    fn start_session(index: SessionIndex) {
+        let before = active_era();
+        <Staking as SessionManager<AccountId>>::start_session(index);
+        if active_era() != before {
+            parameters::on_new_era();
+        }
+    }
+
+    fn end_session(index: SessionIndex) {
+        <Staking as SessionManager<AccountId>>::end_session(index);
+    }
+}
+
+impl historical::SessionManager<AccountId, ()> for Eras {
+    fn new_session(index: SessionIndex) -> Option<Vec<(AccountId, ())>> {
+        <Staking as historical::SessionManager<AccountId, ()>>::new_session(index)
+    }
+
+    fn new_session_genesis(index: SessionIndex) -> Option<Vec<(AccountId, ())>> {
+        <Staking as historical::SessionManager<AccountId, ()>>::new_session_genesis(index)
+    }
+
+    fn start_session(index: SessionIndex) {
+        <Self as SessionManager<AccountId>>::start_session(index);
+    }
+
+    fn end_session(index: SessionIndex) {
+        <Self as SessionManager<AccountId>>::end_session(index);
+    }
+}

@@ -1,0 +1,194 @@
+//! What governance may set without an upgrade: every price, limit, threshold and window of the network.
+//!
+//! A referendum on the track `parameter_admin` calls `parameters.setParameter`. The value takes effect when the next era
+//! begins ([`turn::on_new_era`]): on the chain at once, and on the Router with the batch that carries it. What was never set has
+//! its value from the genesis. A value that would break the network is not taken: the event `ParametersRefused` says
+//! why, and the old values stay in force until governance sets others.
+
+mod turn;
+
+pub use turn::{on_new_era, pallet as in_force};
+
+use crate::{Runtime, RuntimeOrigin, governance::origins};
+#[cfg(feature = "runtime-benchmarks")]
+use polkadot_sdk::frame_support::traits::EnsureOrigin;
+use polkadot_sdk::{
+    frame_support::{
+        dynamic_params::{dynamic_pallet_params, dynamic_params},
+        traits::EnsureOriginWithArg,
+    },
+    frame_system::RawOrigin,
+    pallet_parameters,
+};
+
+/// The dynamic parameters, by concern.
+#[dynamic_params(RuntimeParameters, pallet_parameters::Parameters::<Runtime>)]
+pub mod values {
+    use super::*;
+    use polkadot_sdk::sp_runtime::Perbill;
+
+    /// Prices and limits of execution. The values shown as defaults are those that are used if the genesis has no others.
+    #[dynamic_pallet_params]
+    #[codec(index = 0)]
+    pub mod execution {
+        /// Version of the executor's behaviour. Nodes that do not know it abstain.
+        #[codec(index = 0)]
+        pub static ExecutorVersion: u32 = 1;
+        /// Price of one unit of gas, in wVARA base units.
+        #[codec(index = 1)]
+        pub static ValuePerGas: u128 = 100;
+        /// Gas that all messages of a round may burn together.
+        #[codec(index = 2)]
+        pub static RoundGasLimit: u64 = 4_000_000_000_000;
+        /// Gas that one run of a message may burn.
+        #[codec(index = 3)]
+        pub static MessageGasLimit: u64 = 250_000_000_000;
+        /// WASM pages (64 KiB) of memory that a program may have.
+        #[codec(index = 4)]
+        pub static MaxMemoryPages: u32 = 32_768;
+        /// Messages that one run may send.
+        #[codec(index = 5)]
+        pub static MaxOutgoingMessages: u32 = 1_024;
+        /// Bytes that one run may send.
+        #[codec(index = 6)]
+        pub static MaxOutgoingBytes: u32 = 1 << 20;
+        /// Longest payload of one message, in bytes.
+        #[codec(index = 7)]
+        pub static MaxPayloadBytes: u32 = 126 << 10;
+        /// Ethereum blocks for which a message stays in a mailbox.
+        #[codec(index = 8)]
+        pub static MailboxValidity: u32 = 54_000;
+        /// Longest wait that a message may ask for, in Ethereum blocks.
+        #[codec(index = 9)]
+        pub static MaxWait: u32 = 54_000;
+        /// Messages to Ethereum addresses that one round may produce.
+        #[codec(index = 10)]
+        pub static MaxRoundMessages: u32 = 150;
+        /// Bytes of such messages that one round may produce.
+        #[codec(index = 11)]
+        pub static MaxRoundBytes: u32 = 48 << 10;
+        /// What a program pays for each message of its own that goes to Ethereum, in wVARA base units.
+        #[codec(index = 12)]
+        pub static ValuePerSettledMessage: u128 = 1_000_000_000;
+        /// What a program pays for each byte of its part of a batch, in wVARA base units.
+        #[codec(index = 13)]
+        pub static ValuePerSettledByte: u128 = 1_000_000;
+    }
+
+    /// How validators' views of Ethereum are taken.
+    #[dynamic_pallet_params]
+    #[codec(index = 1)]
+    pub mod views {
+        /// Blocks of this chain after which a view that was not renewed is forgotten.
+        #[codec(index = 0)]
+        pub static MaxAge: u32 = 1_200;
+        /// Ethereum blocks that a tip may be ahead of the anchor.
+        #[codec(index = 1)]
+        pub static MaxAhead: u32 = 256;
+        /// Ethereum blocks behind the head at which validators report their tip.
+        #[codec(index = 2)]
+        pub static Depth: u32 = 0;
+    }
+
+    /// Batches to Ethereum.
+    #[dynamic_pallet_params]
+    #[codec(index = 2)]
+    pub mod settlement {
+        /// Seconds after the anchor's timestamp until which the Router accepts a batch.
+        #[codec(index = 0)]
+        pub static ExpirySeconds: u64 = 600;
+        /// Signed batches that may wait for Ethereum at a time.
+        #[codec(index = 1)]
+        pub static MaxInFlight: u32 = 1;
+        /// Blocks for which a seal that has no quorum yet holds back the next one.
+        #[codec(index = 2)]
+        pub static Patience: u32 = 40;
+        /// Blocks for which the session does not rotate while the Router has not got the current set.
+        #[codec(index = 3)]
+        pub static HandoverPatience: u32 = 14_400;
+    }
+
+    /// What the Router on Ethereum holds too.
+    #[dynamic_pallet_params]
+    #[codec(index = 3)]
+    pub mod router {
+        /// Price of a request for code validation, in wVARA base units.
+        #[codec(index = 0)]
+        pub static RequestCodeValidationBaseFee: u128 = 0;
+        /// What a request on behalf of somebody costs besides, in wVARA base units.
+        #[codec(index = 1)]
+        pub static RequestCodeValidationExtraFee: u128 = 0;
+        /// Gas that a call-back gets, at most 5,000,000.
+        #[codec(index = 2)]
+        pub static CallbackStipend: u32 = 0;
+        /// Seconds after which the Router refuses batches of a validator set that was not renewed.
+        #[codec(index = 3)]
+        pub static MaxStaleness: u64 = 0;
+    }
+
+    /// How fast the chain's clocks run.
+    #[dynamic_pallet_params]
+    #[codec(index = 4)]
+    pub mod pace {
+        /// Blocks of a session.
+        #[codec(index = 0)]
+        pub static Session: u32 = 28_800;
+        /// Sessions of an era.
+        #[codec(index = 1)]
+        pub static SessionsPerEra: u32 = 6;
+        /// Eras for which stake stays bonded after it was unbonded.
+        #[codec(index = 2)]
+        pub static Bonding: u32 = 28;
+        /// Eras between a slash of VARA and its execution; less than `Bonding`.
+        #[codec(index = 3)]
+        pub static SlashDeferral: u32 = 13;
+    }
+
+    /// New VARA for stakers and the treasury. Read when an era ends.
+    #[dynamic_pallet_params]
+    #[codec(index = 5)]
+    pub mod inflation {
+        /// New VARA a year, as a share of all VARA, if nothing is staked.
+        #[codec(index = 0)]
+        pub static Least: Perbill = Perbill::from_percent(2);
+        /// New VARA a year, as a share of all VARA, if the ideal share is staked.
+        #[codec(index = 1)]
+        pub static Most: Perbill = Perbill::from_percent(6);
+        /// The share of all VARA that should be staked.
+        #[codec(index = 2)]
+        pub static IdealStake: Perbill = Perbill::from_percent(60);
+        /// How fast inflation falls with more stake than that. At least 1 %.
+        #[codec(index = 3)]
+        pub static Falloff: Perbill = Perbill::from_percent(5);
+    }
+}
+
+#[cfg(feature = "runtime-benchmarks")]
+impl Default for RuntimeParameters {
+    fn default() -> Self {
+        Self::Execution(values::execution::Parameters::ValuePerGas(
+            values::execution::ValuePerGas,
+            Some(100),
+        ))
+    }
+}
+
+/// Who may set a parameter: root, and referenda on the track `parameter_admin`.
+pub struct Admin;
+
+impl EnsureOriginWithArg<RuntimeOrigin, RuntimeParametersKey> for Admin {
+    type Success = ();
+
+    fn try_origin(origin: RuntimeOrigin, _: &RuntimeParametersKey) -> Result<(), RuntimeOrigin> {
+        use polkadot_sdk::frame_support::traits::EnsureOrigin as _;
+        match origin.clone().into() {
+            Ok(RawOrigin::Root) => Ok(()),
+            _ => origins::ParameterAdmin::try_origin(origin),
+        }
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn try_successful_origin(_: &RuntimeParametersKey) -> Result<RuntimeOrigin, ()> {
+        origins::ParameterAdmin::try_successful_origin()
+    }
+}
