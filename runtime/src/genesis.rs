@@ -67,9 +67,9 @@ pub const TESTNET_PRESET: &str = "testnet";
 /// What each validator of a preset has at stake.
 const STAKE: Balance = 100_000 * UNITS;
 
-/// Eras of half a minute, days of a minute: what takes weeks on a real network can be watched.
+/// Eras of a quarter of a minute, days of a minute: what takes weeks on a real network can be watched.
 const FAST: pace::Durations = pace::Durations {
-    session: 40,
+    session: 20,
     sessions_per_era: 3,
     bonding: 4,
     slash_deferral: 2,

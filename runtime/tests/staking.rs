@@ -329,3 +329,36 @@ fn a_bond_that_is_too_small_is_refused() {
         });
     });
 }
+
+#[test]
+fn what_stakers_call_fits_a_block() {
+    use gear_exe_runtime::{RuntimeCall, configs::BlockWeights};
+    use polkadot_sdk::frame_support::dispatch::{DispatchClass, GetDispatchInfo};
+    start_with("development", json!({})).execute_with(|| {
+        let validator_stash = Alice.to_account_id();
+        let calls = [
+            RuntimeCall::Staking(pallet_staking::Call::payout_stakers {
+                validator_stash,
+                era: 0,
+            }),
+            RuntimeCall::Staking(pallet_staking::Call::withdraw_unbonded {
+                num_slashing_spans: 32,
+            }),
+            RuntimeCall::Staking(pallet_staking::Call::nominate {
+                targets: vec![target(Alice); 16],
+            }),
+            RuntimeCall::NominationPools(
+                polkadot_sdk::pallet_nomination_pools::Call::withdraw_unbonded {
+                    member_account: target(Alice),
+                    num_slashing_spans: 32,
+                },
+            ),
+        ];
+        let limits = BlockWeights::get();
+        let most = limits.get(DispatchClass::Normal).max_extrinsic.unwrap();
+        for call in calls {
+            let weight = call.get_dispatch_info().total_weight();
+            assert!(weight.all_lte(most), "{call:?}: {weight:?} of {most:?}");
+        }
+    });
+}

@@ -48,5 +48,5 @@ export async function staking(chain) {
   await chain.until("the end of the bonding time", async () => (await chain.era()) >= due);
   await chain.send(staking.withdrawUnbonded(0), bob);
   check((await chain.free(bob)) > free + 49_999n * UNITS, "the bond is free again");
-  console.log(`staking: era ${era} paid ${paid / UNITS} VARA to three stakers`);
+  console.log(`staking: era ${era} paid ${Number(paid) / Number(UNITS)} VARA to three stakers`);
 }

@@ -28,7 +28,7 @@ use polkadot_sdk::{
         traits::{ConstU8, ConstU16, ConstU32, ConstU128, VariantCountOf},
         weights::{
             IdentityFee, Weight,
-            constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_MILLIS},
+            constants::{ParityDbWeight, WEIGHT_REF_TIME_PER_MILLIS},
         },
     },
     frame_system::{self, limits},
@@ -68,7 +68,7 @@ impl frame_system::Config for Runtime {
     type BlockHashCount = BlockHashCount;
     type BlockLength = BlockLength;
     type BlockWeights = BlockWeights;
-    type DbWeight = RocksDbWeight;
+    type DbWeight = ParityDbWeight;
     type Hash = Hash;
     type MaxConsumers = ConstU32<16>;
     type Nonce = Nonce;
