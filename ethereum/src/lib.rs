@@ -20,3 +20,4 @@ pub mod dev;
 pub mod events;
 pub mod observer;
 pub mod revert;
+pub mod stakes;

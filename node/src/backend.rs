@@ -1,9 +1,10 @@
 //! What stands behind the host interface in an off-chain worker: answers from memory, and a nudge for the executor.
 
-use crate::{codes::Codes, ethereum_service::EthereumService};
+use crate::{codes::Codes, ethereum_service::EthereumService, stakes::Stakes};
 use gear_exe_primitives::{
     H256,
-    host::{Backend, BackendExt, CodeVerdict, EthereumView, ViewRequest},
+    host::{Backend, BackendExt, CodeVerdict, EthereumView, StakesRequest, ViewRequest},
+    restaking::VaultStake,
 };
 use polkadot_sdk::sp_externalities::Extension;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub struct Backends {
     pub ethereum: Arc<EthereumService>,
     /// Verdicts on codes.
     pub codes: Arc<Codes>,
+    /// What vaults hold for operators.
+    pub stakes: Arc<Stakes>,
     /// Wakes the executor service.
     pub rounds: Arc<Notify>,
 }
@@ -42,6 +45,10 @@ impl Backend for Backends {
         };
         let canonical = self.ethereum.canonical(oldest);
         self.codes.verdicts(|block| canonical.contains(block))
+    }
+
+    fn vault_stakes(&mut self, request: &StakesRequest) -> Option<Vec<VaultStake>> {
+        self.stakes.ask(request)
     }
 
     fn round(&mut self) {

@@ -13,4 +13,5 @@ pub mod rounds;
 pub mod rpc;
 pub mod service;
 pub mod settlement_service;
+pub mod stakes;
 pub mod store;

@@ -18,6 +18,8 @@ pub enum Alarm {
     EthereumStale,
     /// The Ethereum node's answers contradict what proves them, or it is on another network.
     EthereumFaulty,
+    /// No Ethereum node says what vaults hold for operators.
+    StakesUnread,
     /// A round has waited for an Ethereum block for long.
     EthereumMissing,
     /// A round waits for the bytes of a code.
@@ -40,10 +42,11 @@ pub enum Alarm {
 
 impl Alarm {
     /// All kinds.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::EthereumDown,
         Self::EthereumStale,
         Self::EthereumFaulty,
+        Self::StakesUnread,
         Self::EthereumMissing,
         Self::CodeMissing,
         Self::ExecutorVersion,
@@ -61,6 +64,7 @@ impl Alarm {
             Self::EthereumDown => "ethereum_down",
             Self::EthereumStale => "ethereum_stale",
             Self::EthereumFaulty => "ethereum_faulty",
+            Self::StakesUnread => "stakes_unread",
             Self::EthereumMissing => "ethereum_missing",
             Self::CodeMissing => "code_missing",
             Self::ExecutorVersion => "executor_version",

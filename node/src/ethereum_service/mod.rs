@@ -144,6 +144,15 @@ impl EthereumService {
         })
     }
 
+    /// Whether this node, too, calls the block final.
+    pub fn is_final(&self, block: BlockId) -> bool {
+        let final_here = self.seen.read().finalised;
+        final_here.is_some_and(|last| {
+            last == block
+                || last.number >= block.number && self.canonical(block.number).contains(block)
+        })
+    }
+
     /// The canonical blocks from the head down to `lowest`.
     pub fn canonical(&self, lowest: u64) -> Canonical {
         let mut hashes = BTreeSet::new();

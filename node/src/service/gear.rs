@@ -10,9 +10,13 @@ use crate::{
     metrics::Metrics,
     rounds::Batches,
     settlement_service::{BuiltBatches, SettlementService, journal::Journal},
+    stakes::Stakes,
     store::Store,
 };
-use gear_exe_ethereum::observer::{Observer, ObserverConfig, ObserverEvent};
+use gear_exe_ethereum::{
+    observer::{Observer, ObserverConfig, ObserverEvent},
+    stakes::StakeReader,
+};
 use gear_exe_executor::{Executor, ExecutorConfig};
 use gear_exe_primitives::{
     H256,
@@ -46,6 +50,7 @@ pub struct GearParts {
     pub(super) backends: Backends,
     ethereum: Arc<EthereumService>,
     codes: Arc<Codes>,
+    stakes: Arc<Stakes>,
     settlement: Arc<SettlementService<FullClient, FullPool>>,
     events: mpsc::Receiver<ObserverEvent>,
     stale_after: Option<Duration>,
@@ -163,6 +168,15 @@ impl GearParts {
             codes.clone(),
             wake.clone(),
         );
+        let stakes = Stakes::new(
+            ethereum.clone(),
+            StakeReader {
+                endpoints: options.ethereum_urls.clone(),
+                router: domain.router,
+                timeout: options.ethereum_timeout,
+            },
+            metrics.clone(),
+        );
         let batches = Arc::new(BuiltBatches::new(store.clone(), metrics.clone()));
         let settlement = Arc::new(SettlementService {
             client: client.clone(),
@@ -186,10 +200,12 @@ impl GearParts {
             backends: Backends {
                 ethereum: ethereum.clone(),
                 codes: codes.clone(),
+                stakes: stakes.clone(),
                 rounds: wake,
             },
             ethereum,
             codes,
+            stakes,
             settlement,
             events,
             stale_after: options.ethereum_stale_after,
@@ -211,6 +227,7 @@ impl GearParts {
             GROUP,
             self.codes.run(self.ethereum.history().grown()),
         );
+        tasks.spawn("gear-stakes", GROUP, self.stakes.run());
         tasks.spawn("gear-rounds", GROUP, self.rounds.run());
         tasks.spawn("gear-settlement", GROUP, self.settlement.run());
     }

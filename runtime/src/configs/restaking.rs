@@ -1,0 +1,133 @@
+//! Collateral on Ethereum, and the election over both assets.
+
+use super::{MaxValidators, settlement::Glue, staking};
+use crate::{
+    AccountId, Balances, Restaking, Runtime, RuntimeHoldReason, Settlement, Staking, UNITS,
+    ValidatorElection, governance::origins, pace,
+};
+use alloc::vec::Vec;
+use gear_exe_primitives::{H256, batch::RouterDomain, ethereum::EthereumHeader, quorum::Member};
+use polkadot_sdk::{
+    frame_election_provider_support::SequentialPhragmen,
+    frame_support::traits::{ConstU32, ConstU128, EitherOfDiverse},
+    frame_system::EnsureRoot,
+    pallet_staking,
+    sp_runtime::Perbill,
+};
+
+/// Eras for which stakes and exposures are kept: longer than any stake can be slashed.
+pub type HistoryDepth = ConstU32<84>;
+
+/// Root, or a referendum on the track `parameter_admin`.
+type ParameterAdmin = EitherOfDiverse<EnsureRoot<AccountId>, origins::ParameterAdmin>;
+
+fn active_era() -> Option<u32> {
+    pallet_staking::ActiveEra::<Runtime>::get().map(|era| era.index)
+}
+
+impl pallet_restaking::ValidatorSet for Glue {
+    fn set_id() -> u64 {
+        <Self as pallet_execution::ValidatorSet>::set_id()
+    }
+
+    fn members() -> Vec<Member> {
+        <Self as pallet_execution::ValidatorSet>::members()
+    }
+
+    fn genesis_hash() -> H256 {
+        Settlement::genesis_hash()
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set_members(members: Vec<Member>) {
+        <Self as pallet_execution::ValidatorSet>::set_members(members);
+    }
+}
+
+impl pallet_restaking::Ethereum for Glue {
+    fn finalised() -> EthereumHeader {
+        pallet_execution::Finalised::<Runtime>::get()
+    }
+
+    fn domain() -> Option<RouterDomain> {
+        pallet_settlement::Domain::<Runtime>::get()
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set(header: EthereumHeader, domain: RouterDomain) {
+        pallet_execution::Finalised::<Runtime>::put(header);
+        pallet_settlement::Domain::<Runtime>::put(domain);
+    }
+}
+
+impl pallet_restaking::Eras for Glue {
+    fn active() -> Option<u32> {
+        active_era()
+    }
+
+    fn planned() -> Option<u32> {
+        pallet_staking::CurrentEra::<Runtime>::get()
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set(era: u32) {
+        pallet_staking::CurrentEra::<Runtime>::put(era);
+        pallet_staking::ActiveEra::<Runtime>::put(pallet_staking::ActiveEraInfo {
+            index: era,
+            start: None,
+        });
+    }
+}
+
+impl pallet_restaking::Config for Runtime {
+    type Currency = Balances;
+    type Deposit = ConstU128<{ 100 * UNITS }>;
+    type Eras = Glue;
+    type Ethereum = Glue;
+    type GovernanceOrigin = ParameterAdmin;
+    type HistoryDepth = HistoryDepth;
+    type MaxAssets = ConstU32<32>;
+    type MaxOperators = ConstU32<512>;
+    type MaxValidators = MaxValidators;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type SlashWindow = pace::Bonding<Self>;
+    type Validators = Glue;
+    type WeightInfo = ();
+}
+
+impl pallet_validator_election::Restaking<AccountId> for Glue {
+    fn stakes(era: u32) -> Vec<(AccountId, u128)> {
+        Restaking::stakes(era)
+    }
+}
+
+impl pallet_validator_election::Eras for Glue {
+    fn electing() -> u32 {
+        pallet_staking::CurrentEra::<Runtime>::get().map_or(0, |era| era.saturating_add(1))
+    }
+
+    fn active() -> Option<u32> {
+        active_era()
+    }
+}
+
+impl pallet_validator_election::Config for Runtime {
+    type Bounds = staking::Bounds;
+    type DataProvider = Staking;
+    type Eras = Glue;
+    type GovernanceOrigin = ParameterAdmin;
+    type HistoryDepth = HistoryDepth;
+    type MaxBackersPerWinner = ConstU32<{ staking::MAX_BACKERS }>;
+    type MaxWinners = MaxValidators;
+    type Restaking = Glue;
+    type Solver = SequentialPhragmen<AccountId, Perbill>;
+    type SolverWeightInfo =
+        polkadot_sdk::frame_election_provider_support::weights::SubstrateWeight<Runtime>;
+    type WeightInfo = ();
+}
+
+impl pallet_settlement::Weights<AccountId> for Glue {
+    fn weights(validators: &[AccountId]) -> Vec<u64> {
+        ValidatorElection::settlement_weights(validators)
+    }
+}
