@@ -16,6 +16,7 @@
 //! * [`signature`]: compact secp256k1 signatures over such digests.
 //! * [`quorum`]: when a set of signers is enough.
 //! * [`vote`]: what validators sign towards the chain itself: views of Ethereum, verdicts on codes.
+//! * [`evidence`]: what proves that a validator broke the rule of one signature.
 //! * [`report`]: what the chain reports of rounds, seals and batches.
 //! * `host`, `runtime_api` (feature `substrate`): what crosses between runtime and node.
 //! * [`merkle`]: the binary tree over receipts, with proofs that verify offline.
@@ -32,6 +33,7 @@ pub mod abi;
 pub mod batch;
 pub mod creation;
 pub mod ethereum;
+pub mod evidence;
 pub mod hashing;
 #[cfg(feature = "substrate")]
 pub mod host;

@@ -1,0 +1,11 @@
+//! Tests, by topic.
+
+mod cancel;
+mod deferral;
+mod eth;
+mod evidence;
+mod hostile;
+mod offences;
+mod order;
+mod property;
+mod try_state;
