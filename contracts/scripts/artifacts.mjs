@@ -7,19 +7,27 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const contracts = [
   "Router", "RouterItems", "IRouter", "Mirror", "IMirror", "MirrorProxy", "MirrorProxySmall", "ICallbacks", "WrappedVara",
-  "ERC1967Proxy", "CounterAbi", "CounterCaller",
+  "Middleware", "MiddlewareMembers", "IMiddleware", "ERC1967Proxy", "CounterAbi", "CounterCaller",
 ];
 
-// The Router runs RouterItems on itself, so whoever calls the Router may meet its errors.
-const parts = { Router: "RouterItems" };
+// The Router runs RouterItems on itself, so whoever calls the Router may meet its errors. The Middleware gives what it
+// has no function for to MiddlewareMembers, so whoever calls the Middleware may call those.
+const parts = {
+  Router: { part: "RouterItems", types: ["error"] },
+  Middleware: { part: "MiddlewareMembers", types: ["function", "event", "error"] },
+};
 const load = (name) => JSON.parse(readFileSync(join(root, "out", `${name}.sol`, `${name}.json`), "utf8"));
+const keyOf = ({ type, name, inputs }) => `${type} ${name}(${(inputs ?? []).map((input) => input.type).join(",")})`;
 
 function abiOf(name) {
   const { abi } = load(name);
   if (!(name in parts)) return abi;
-  const known = new Set(abi.map((entry) => JSON.stringify(entry)));
-  const errors = load(parts[name]).abi.filter((entry) => entry.type === "error" && !known.has(JSON.stringify(entry)));
-  return [...abi, ...errors];
+  const { part, types } = parts[name];
+  const added = load(part).abi.filter(({ type }) => types.includes(type));
+  const keys = new Set(added.map(keyOf));
+  // The part names the parameters of what both have.
+  const own = abi.filter((entry) => entry.type === "constructor" || !keys.has(keyOf(entry)));
+  return [...own, ...added];
 }
 
 const mode = process.argv[2];

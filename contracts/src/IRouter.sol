@@ -84,6 +84,16 @@ interface IRouter {
     error UnknownParameter(bytes32 key);
     /// @notice A parameter's value is out of its range.
     error ParameterOutOfRange(uint256 value, uint256 most);
+    /// @notice No Middleware is set.
+    error NoMiddleware();
+    /// @notice The batch was submitted from within a call of the Middleware.
+    error MiddlewareBusy();
+    /// @notice The Middleware refused; `reason` is its error.
+    error MiddlewareRefused(bytes reason);
+    /// @notice Programs have not paid so much.
+    error RewardsExceedPool(uint256 pool, uint256 total);
+    /// @notice This wVARA was made already.
+    error AlreadyMinted(uint64 id);
     /// @notice A version has three numbers.
     error UnknownVersionType(uint8 versionType);
 
@@ -121,6 +131,14 @@ interface IRouter {
     event ChangeCancelled(bytes32 indexed change);
     /// @notice Mirrors run another code from now on.
     event MirrorChanged(address mirror);
+    /// @notice Slashes and rewards go to another Middleware from now on.
+    event MiddlewareChanged(address middleware);
+    /// @notice Part of what programs paid went to the Middleware for an era, in wVARA base units.
+    event RewardsPaid(uint32 indexed era, uint256 total);
+    /// @notice VARA that was locked on the chain is wVARA now.
+    event MintedFromVara(uint64 indexed id, address indexed to, uint128 amount);
+    /// @notice wVARA was burnt; the chain unlocks as much VARA for `account`. Numbers are from 0, without a gap.
+    event BurnedToVara(uint64 indexed number, address indexed from, uint128 amount, bytes32 account);
 
     /// @notice Applies a batch that a quorum signed.
     /// @param signers Bitmap of the signers.
@@ -129,6 +147,9 @@ interface IRouter {
 
     /// @notice The code that all Mirrors run.
     function mirrorImpl() external view returns (address);
+    /// @notice The domain of signatures for this Router.
+    // solhint-disable-next-line func-name-mixedcase
+    function DOMAIN_SEPARATOR() external view returns (bytes32);
     /// @notice The wVARA token.
     function wrappedVara() external view returns (address);
     /// @notice Whether everything is halted.

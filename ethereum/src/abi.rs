@@ -20,6 +20,14 @@ mod mirror {
     );
 }
 
+mod middleware {
+    alloy::sol!(
+        #[derive(Debug, PartialEq, Eq)]
+        Middleware,
+        "../contracts/artifacts/Middleware.json"
+    );
+}
+
 mod token {
     alloy::sol!(
         #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +44,7 @@ mod proxy {
     );
 }
 
+pub use middleware::{IMiddlewareTypes, Middleware};
 pub use mirror::Mirror;
 pub use proxy::ERC1967Proxy;
 pub use router::{Gear, Router};

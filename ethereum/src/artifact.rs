@@ -37,6 +37,7 @@ pub(crate) mod text {
     pub(crate) const ROUTER: &str = artifact!("Router");
     pub(crate) const MIRROR: &str = artifact!("Mirror");
     pub(crate) const MIRROR_PROXY_SMALL: &str = artifact!("MirrorProxySmall");
+    pub(crate) const MIDDLEWARE: &str = artifact!("Middleware");
     pub(crate) const WRAPPED_VARA: &str = artifact!("WrappedVara");
     pub(crate) const ERC1967_PROXY: &str = artifact!("ERC1967Proxy");
     pub(crate) const COUNTER_CALLER: &str = artifact!("CounterCaller");
@@ -89,6 +90,15 @@ impl Artifact {
         Self::from_json(text::MIRROR_PROXY_SMALL)
     }
 
+    /// The Middleware's code, with that of its part inside.
+    ///
+    /// # Errors
+    ///
+    /// See [`Artifact::router`].
+    pub fn middleware() -> Result<Self, ArtifactError> {
+        Self::from_json(text::MIDDLEWARE)
+    }
+
     /// The wVARA token's code.
     ///
     /// # Errors
@@ -131,6 +141,7 @@ mod tests {
         for artifact in [
             Artifact::router(),
             Artifact::mirror(),
+            Artifact::middleware(),
             Artifact::wrapped_vara(),
             Artifact::erc1967_proxy(),
             Artifact::counter_caller(),

@@ -75,6 +75,7 @@ fn known() -> &'static HashMap<Selector, json_abi::Error> {
         [
             text::ROUTER,
             text::MIRROR,
+            text::MIDDLEWARE,
             text::WRAPPED_VARA,
             text::ERC1967_PROXY,
             text::COUNTER_CALLER,

@@ -7,13 +7,24 @@ use crate::{
     abi::{self, Token},
     hashing::keccak256,
     ids::CodeId,
+    merkle,
     quorum::Member,
     transition::list_hash,
 };
 use alloc::{vec, vec::Vec};
 use codec::{Decode, DecodeWithMemTracking, Encode};
-use primitive_types::{H256, U256};
+use primitive_types::{H160, H256, U256};
 use scale_info::TypeInfo;
+
+/// What the stakers of a vault earned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct VaultReward {
+    /// The vault, which the Middleware must know.
+    pub vault: H160,
+    /// wVARA base units.
+    pub amount: u128,
+}
 
 /// One item.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
@@ -42,6 +53,80 @@ pub enum OutboxItem {
         /// Its new value, in the unit of the parameter.
         value: U256,
     },
+    /// Takes a fraction of what an operator's vaults held.
+    Slash {
+        /// Its number, below 2^63. The Middleware knows each once.
+        id: u64,
+        /// The operator's address.
+        operator: H160,
+        /// Parts per billion, from 1 to 1,000,000,000.
+        fraction: u32,
+        /// Of which time the stake is: seconds, below 2^48.
+        capture: u64,
+    },
+    /// Takes a slash back that is not executed. Those that were reported on Ethereum have ids from 2^63 on.
+    SlashCancel {
+        /// The slash.
+        id: u64,
+    },
+    /// wVARA for operators and for the stakers of vaults, from what programs paid.
+    Rewards {
+        /// The era in which it was earned.
+        era: u32,
+        /// By which time's shares the stakers of a vault divide it: seconds, below 2^48; the same in each item of an era.
+        capture: u64,
+        /// Over the [`operator_reward_leaf`]s. Without meaning if there is no total.
+        operators_root: H256,
+        /// What the operators get together, in wVARA base units; in one item of an era only.
+        operators_total: u128,
+        /// At most [`MAX_REWARDED_VAULTS`].
+        vaults: Vec<VaultReward>,
+    },
+    /// wVARA for VARA that was locked on the chain.
+    Mint {
+        /// Its number. The Router mints each once.
+        id: u64,
+        /// Who gets it.
+        to: H160,
+        /// wVARA base units.
+        amount: u128,
+    },
+    /// Who stands behind the signers of a set, so that a double signature can be reported on Ethereum.
+    OperatorSet {
+        /// The set.
+        set_id: u64,
+        /// Of which time the stake behind it is: seconds, below 2^48.
+        capture: u64,
+        /// The signers, at most [`MAX_OPERATOR_SET`].
+        signers: Vec<H160>,
+        /// The operator of each, as many as signers; zero for nobody.
+        operators: Vec<H160>,
+    },
+}
+
+/// The most vaults in one [`OutboxItem::Rewards`]. More vaults are paid by more items.
+pub const MAX_REWARDED_VAULTS: usize = 64;
+
+/// The most signers in one [`OutboxItem::OperatorSet`].
+pub const MAX_OPERATOR_SET: usize = 256;
+
+/// The leaf of an operator in the tree (see [`merkle`]) of [`OutboxItem::Rewards`]. `amount` is in wVARA base units.
+pub fn operator_reward_leaf(era: u32, operator: H160, amount: u128) -> H256 {
+    merkle::leaf(&[
+        &era.to_be_bytes(),
+        operator.as_bytes(),
+        &amount.to_be_bytes(),
+    ])
+}
+
+/// The stipends of `contracts/src/router/RouterItems.sol`.
+const SLASH_GAS: u64 = 5_500_000;
+const CANCEL_GAS: u64 = 1_500_000;
+const REWARDS_GAS: u64 = 2_500_000;
+const OPERATORS_GAS: u64 = 3_000_000;
+
+fn addresses(list: impl IntoIterator<Item = H160>) -> Token {
+    Token::List(list.into_iter().map(abi::address).collect())
 }
 
 impl OutboxItem {
@@ -51,6 +136,26 @@ impl OutboxItem {
             Self::CodeResult { .. } => 0,
             Self::SetUpdate { .. } => 1,
             Self::ParameterChange { .. } => 2,
+            Self::Slash { .. } => 3,
+            Self::SlashCancel { .. } => 4,
+            Self::Rewards { .. } => 5,
+            Self::Mint { .. } => 6,
+            Self::OperatorSet { .. } => 7,
+        }
+    }
+
+    /// Gas that the Router keeps for the Middleware while it applies the item, besides what every item costs. The batch
+    /// reverts if its transaction has less.
+    pub const fn middleware_gas(&self) -> u64 {
+        match self {
+            Self::CodeResult { .. }
+            | Self::SetUpdate { .. }
+            | Self::ParameterChange { .. }
+            | Self::Mint { .. } => 0,
+            Self::Slash { .. } => SLASH_GAS,
+            Self::SlashCancel { .. } => CANCEL_GAS,
+            Self::Rewards { .. } => REWARDS_GAS,
+            Self::OperatorSet { .. } => OPERATORS_GAS,
         }
     }
 
@@ -84,6 +189,53 @@ impl OutboxItem {
             Self::ParameterChange { key, value } => {
                 abi::encode(&[Token::Word(key.0), Token::Word(abi::uint(*value))])
             }
+            Self::Slash {
+                id,
+                operator,
+                fraction,
+                capture,
+            } => abi::encode(&[
+                Token::Word(abi::uint(*id)),
+                Token::Word(abi::address(*operator)),
+                Token::Word(abi::uint(*fraction)),
+                Token::Word(abi::uint(*capture)),
+            ]),
+            Self::SlashCancel { id } => abi::encode(&[Token::Word(abi::uint(*id))]),
+            Self::Rewards {
+                era,
+                capture,
+                operators_root,
+                operators_total,
+                vaults,
+            } => abi::encode(&[
+                Token::Word(abi::uint(*era)),
+                Token::Word(abi::uint(*capture)),
+                Token::Word(operators_root.0),
+                Token::Word(abi::uint(*operators_total)),
+                addresses(vaults.iter().map(|reward| reward.vault)),
+                Token::List(
+                    vaults
+                        .iter()
+                        .map(|reward| abi::uint(reward.amount))
+                        .collect(),
+                ),
+            ]),
+            Self::Mint { id, to, amount } => abi::encode(&[
+                Token::Word(abi::uint(*id)),
+                Token::Word(abi::address(*to)),
+                Token::Word(abi::uint(*amount)),
+            ]),
+            Self::OperatorSet {
+                set_id,
+                capture,
+                signers,
+                operators,
+            } => abi::encode(&[
+                Token::Word(abi::uint(*set_id)),
+                Token::Word(abi::uint(*capture)),
+                addresses(signers.iter().copied()),
+                addresses(operators.iter().copied()),
+            ]),
         }
     }
 

@@ -191,7 +191,10 @@ impl BatchLimits {
     }
 
     fn outbox_item(&self, item: &OutboxItem) -> Size {
-        self.item(abi_bytes(4, item.data().len()), self.gas.outbox_item)
+        self.item(
+            abi_bytes(4, item.data().len()),
+            self.gas.outbox_item.saturating_add(item.middleware_gas()),
+        )
     }
 
     /// What `transition` adds, with its own frame if the program is `new` to the batch.
@@ -439,6 +442,20 @@ mod tests {
         assert_eq!(batch.header.last_round, 11);
         assert!(batch.outbox.len() < 200);
         assert_eq!(batch.outbox_end, 5 + batch.outbox.len() as u64);
+    }
+
+    #[test]
+    fn a_slash_takes_the_gas_that_the_router_keeps_for_it() {
+        let slash = |id| OutboxItem::Slash {
+            id,
+            operator: Default::default(),
+            fraction: 1,
+            capture: 1,
+        };
+        let items = [slash(1), slash(2)];
+        let batch = build(&seal(11), [round(11, 1)], &items).unwrap();
+        assert_eq!(batch.outbox, [slash(1)]);
+        assert_eq!(batch.header.last_round, 11);
     }
 
     #[test]

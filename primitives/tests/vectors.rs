@@ -8,8 +8,9 @@ use gear_exe_primitives::{
     batch::{Batch, BatchHeader, RouterDomain, content_hash, creations},
     creation::ProgramCreation,
     ids::ActorId,
+    merkle,
     message::{OutgoingMessage, ReplyCode, ReplyDetails},
-    outbox::OutboxItem,
+    outbox::{OutboxItem, VaultReward, operator_reward_leaf},
     quorum::Member,
     transition::{StateTransition, ValueClaim},
 };
@@ -246,6 +247,47 @@ fn batches() -> Vec<(&'static str, RouterDomain, Batch)> {
             key: word(708),
             value: U256::MAX,
         },
+        OutboxItem::Slash {
+            id: (1 << 63) - 1,
+            operator: account(709),
+            fraction: 1_000_000_000,
+            capture: (1 << 48) - 1,
+        },
+        OutboxItem::SlashCancel { id: u64::MAX },
+        OutboxItem::Rewards {
+            era: u32::MAX,
+            capture: 710,
+            operators_root: word(711),
+            operators_total: u128::MAX,
+            vaults: vec![
+                VaultReward {
+                    vault: account(712),
+                    amount: 1,
+                },
+                VaultReward {
+                    vault: account(713),
+                    amount: u128::MAX,
+                },
+            ],
+        },
+        OutboxItem::Rewards {
+            era: 0,
+            capture: 1,
+            operators_root: H256::zero(),
+            operators_total: 0,
+            vaults: Vec::new(),
+        },
+        OutboxItem::Mint {
+            id: 714,
+            to: account(715),
+            amount: u128::MAX,
+        },
+        OutboxItem::OperatorSet {
+            set_id: 716,
+            capture: 717,
+            signers: vec![account(718), account(719)],
+            operators: vec![account(720), H160::zero()],
+        },
     ];
 
     let everything = StateTransition {
@@ -291,7 +333,7 @@ fn batches() -> Vec<(&'static str, RouterDomain, Batch)> {
         (
             "outbox",
             domain(560_048),
-            batch(700, 5, Vec::new(), items.clone()),
+            batch(700, items.len() as u64, Vec::new(), items.clone()),
         ),
         (
             "programs of programs",
@@ -430,4 +472,43 @@ fn digests_differ() {
     digests.sort();
     digests.dedup();
     assert_eq!(digests.len(), count);
+}
+
+/// Trees of operators' rewards, of every shape up to seven leaves.
+fn reward_trees() -> Value {
+    let trees = (1..=7u64).map(|count| {
+        let era = 1_000 * count as u32;
+        let entries: Vec<_> = (0..count)
+            .map(|index| (account(1_100 + index), u128::from(index) * 1_000_000_000_000 + 1))
+            .collect();
+        let leaves: Vec<_> = entries
+            .iter()
+            .map(|(operator, amount)| operator_reward_leaf(era, *operator, *amount))
+            .collect();
+        json!({
+            "era": era.to_string(),
+            "count": count.to_string(),
+            "root": hex(merkle::root(leaves.clone())),
+            "entries": entries.iter().enumerate().map(|(index, (operator, amount))| json!({
+                "operator": hex(operator),
+                "amount": amount.to_string(),
+                "proof": merkle::proof(leaves.clone(), index).into_iter().flatten().map(hex).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+        })
+    });
+    json!({ "trees": trees.collect::<Vec<_>>() })
+}
+
+/// `vectors/rewards.json`, which `contracts/test/middleware/Rewards.t.sol` claims by.
+#[test]
+fn reward_trees_are_what_rust_computes() {
+    let text = serde_json::to_string_pretty(&reward_trees()).unwrap() + "\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/rewards.json");
+    if std::env::var_os("UPDATE_VECTORS").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&path).unwrap() == text,
+        "vectors/rewards.json is not what Rust computes; after a change on purpose, run with UPDATE_VECTORS=1"
+    );
 }

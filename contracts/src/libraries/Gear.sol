@@ -28,6 +28,11 @@ library Gear {
     uint8 internal constant CODE_RESULT = 0;
     uint8 internal constant SET_UPDATE = 1;
     uint8 internal constant PARAMETER_CHANGE = 2;
+    uint8 internal constant SLASH = 3;
+    uint8 internal constant SLASH_CANCEL = 4;
+    uint8 internal constant REWARDS = 5;
+    uint8 internal constant MINT = 6;
+    uint8 internal constant OPERATOR_SET = 7;
 
     /// @notice To which message something replies, and how that one ended.
     struct ReplyDetails {

@@ -6,6 +6,7 @@ import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import { IERC20Permit } from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import { MessageHashUtils } from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+import { IRouter } from "../IRouter.sol";
 import { Gear } from "../libraries/Gear.sol";
 import { RouterGovernance } from "./RouterGovernance.sol";
 
@@ -79,7 +80,7 @@ abstract contract RouterCodes is RouterGovernance, NoncesUpgradeable {
         return _layout().extraFee;
     }
 
-    /// @notice The domain of signatures for this Router.
+    /// @inheritdoc IRouter
     // solhint-disable-next-line func-name-mixedcase
     function DOMAIN_SEPARATOR() public view returns (bytes32) {
         return keccak256(

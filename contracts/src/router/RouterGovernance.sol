@@ -57,6 +57,18 @@ abstract contract RouterGovernance is
         emit MirrorChanged(newMirror);
     }
 
+    /// @notice Schedules another Middleware; zero for none.
+    function setMiddleware(address newMiddleware) external onlyOwner {
+        _schedule(middlewareChange(newMiddleware));
+    }
+
+    /// @notice Makes the scheduled change of the Middleware.
+    function applyMiddleware(address newMiddleware) external onlyOwner {
+        _consume(middlewareChange(newMiddleware));
+        _layout().middleware = newMiddleware;
+        emit MiddlewareChanged(newMiddleware);
+    }
+
     /// @notice Schedules another code for the Router; then `upgradeToAndCall` makes the change.
     function scheduleUpgrade(address newImplementation) external onlyOwner {
         _schedule(upgradeChange(newImplementation));
@@ -103,6 +115,11 @@ abstract contract RouterGovernance is
     /// @notice Name of the change of the Mirrors' code.
     function mirrorChange(address newMirror) public pure returns (bytes32) {
         return keccak256(abi.encode("mirror", newMirror));
+    }
+
+    /// @notice Name of the change of the Middleware.
+    function middlewareChange(address newMiddleware) public pure returns (bytes32) {
+        return keccak256(abi.encode("middleware", newMiddleware));
     }
 
     /// @notice Name of the change of the Router's code.

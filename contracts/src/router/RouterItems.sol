@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity ^0.8.30;
 
+import { IMiddleware } from "../IMiddleware.sol";
+import { IMirror } from "../IMirror.sol";
 import { IRouter } from "../IRouter.sol";
+import { IWrappedVara } from "../IWrappedVara.sol";
+import { Calls } from "../libraries/Calls.sol";
 import { Gear } from "../libraries/Gear.sol";
 import { ValidatorSet } from "../libraries/ValidatorSet.sol";
 import { RouterStorage } from "./RouterStorage.sol";
@@ -12,6 +16,15 @@ import { RouterStorage } from "./RouterStorage.sol";
 contract RouterItems is RouterStorage {
     /// @notice Only the Router's own storage may be changed.
     error OnlyByDelegatecall();
+
+    /// @dev Gas that the Middleware may use for an item, measured in `test/middleware/`: six vaults, 64 rewarded vaults,
+    /// 256 signers.
+    uint256 private constant SLASH_GAS = 5_500_000;
+    uint256 private constant CANCEL_GAS = 1_500_000;
+    uint256 private constant REWARDS_GAS = 2_500_000;
+    uint256 private constant OPERATORS_GAS = 3_000_000;
+    /// @dev What the Router keeps to note the outcome.
+    uint256 private constant CALL_RESERVE = 100_000;
 
     address private immutable SELF = address(this);
 
@@ -28,6 +41,17 @@ contract RouterItems is RouterStorage {
         } else if (kind == Gear.PARAMETER_CHANGE) {
             (bytes32 key, uint256 value) = abi.decode(data, (bytes32, uint256));
             _setParameter(key, value);
+        } else if (kind == Gear.SLASH) {
+            _callMiddleware(SLASH_GAS, bytes.concat(IMiddleware.slash.selector, data));
+        } else if (kind == Gear.SLASH_CANCEL) {
+            _callMiddleware(CANCEL_GAS, bytes.concat(IMiddleware.cancelSlash.selector, data));
+        } else if (kind == Gear.REWARDS) {
+            _payRewards(data);
+        } else if (kind == Gear.MINT) {
+            (uint64 id, address to, uint128 amount) = abi.decode(data, (uint64, address, uint128));
+            _mint(id, to, amount);
+        } else if (kind == Gear.OPERATOR_SET) {
+            _callMiddleware(OPERATORS_GAS, bytes.concat(IMiddleware.setOperators.selector, data));
         } else {
             revert IRouter.UnknownItem(kind);
         }
@@ -87,6 +111,47 @@ contract RouterItems is RouterStorage {
         if (key == keccak256("computeThreshold") || key == keccak256("wvaraPerSecond")) {
             emit IRouter.ComputationSettingsChanged(state.computeThreshold, state.wvaraPerSecond);
         }
+    }
+
+    /// @dev The money goes first, in the same call: it comes back if the Middleware refuses.
+    function _payRewards(bytes calldata data) private {
+        (uint32 era,,, uint128 operatorsTotal,, uint128[] memory amounts) =
+            abi.decode(data, (uint32, uint48, bytes32, uint128, address[], uint128[]));
+        Layout storage state = _layout();
+        address middleware = _middleware();
+        uint256 total = operatorsTotal;
+        for (uint256 i = 0; i < amounts.length; ++i) {
+            total += amounts[i];
+        }
+        uint256 pool = state.totalExecutableDeposits + state.totalCodeFees - state.totalRewards;
+        if (total > pool) revert IRouter.RewardsExceedPool(pool, total);
+        state.totalRewards += total;
+        if (!IWrappedVara(state.wrappedVara).transfer(middleware, total)) revert IRouter.TransferFromFailed();
+        _callMiddleware(REWARDS_GAS, bytes.concat(IMiddleware.distributeRewards.selector, data));
+        emit IRouter.RewardsPaid(era, total);
+    }
+
+    function _mint(uint64 id, address to, uint128 amount) private {
+        Layout storage state = _layout();
+        if (state.minted[id]) revert IRouter.AlreadyMinted(id);
+        state.minted[id] = true;
+        IWrappedVara(state.wrappedVara).mint(to, amount);
+        emit IRouter.MintedFromVara(id, to, amount);
+    }
+
+    /// @dev The submitter's gas decides nothing: either the call may use all of its stipend, or the batch reverts.
+    function _callMiddleware(uint256 stipend, bytes memory call) private {
+        address middleware = _middleware();
+        uint256 needed = Calls.needed(stipend) + CALL_RESERVE;
+        if (gasleft() < needed) revert IMirror.InsufficientGasForCallbacks(needed);
+        if (IMiddleware(middleware).busy()) revert IRouter.MiddlewareBusy();
+        (bool success, bytes memory reason) = Calls.attempt(middleware, stipend, call);
+        if (!success) revert IRouter.MiddlewareRefused(reason);
+    }
+
+    function _middleware() private view returns (address middleware) {
+        middleware = _layout().middleware;
+        if (middleware.code.length == 0) revert IRouter.NoMiddleware();
     }
 
     function _narrow128(uint256 value) private pure returns (uint128) {

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import { IMirror } from "../IMirror.sol";
+import { IWrappedVara } from "../IWrappedVara.sol";
 import { MirrorProxy } from "../MirrorProxy.sol";
 import { MirrorProxySmall } from "../MirrorProxySmall.sol";
 import { Gear } from "../libraries/Gear.sol";
@@ -106,6 +107,28 @@ abstract contract RouterPrograms is RouterCodes {
     /// @notice wVARA that code validation cost, in base units.
     function totalCodeFees() external view returns (uint256) {
         return _layout().totalCodeFees;
+    }
+
+    /// @notice wVARA that went to the Middleware as rewards, in base units: never more than both of these together.
+    function totalRewards() external view returns (uint256) {
+        return _layout().totalRewards;
+    }
+
+    /// @notice Burns wVARA of the caller; once that is final, the chain unlocks as much VARA for `account`. It takes the
+    /// amount by an approval, given before or signed (ERC-2612).
+    /// @param account The account on the chain, 32 bytes.
+    function burnToVara(uint128 amount, bytes32 account, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external
+        whenNotPaused
+        returns (uint64 number)
+    {
+        if (amount == 0) revert ZeroValueTransfer();
+        _tryPermit(msg.sender, amount, deadline, v, r, s);
+        _takeFee(msg.sender, address(this), amount);
+        Layout storage state = _layout();
+        IWrappedVara(state.wrappedVara).burn(amount);
+        number = state.burnsCount++;
+        emit BurnedToVara(number, msg.sender, amount, account);
     }
 
     /// @notice Takes ETH into custody; only from Mirrors.

@@ -190,6 +190,13 @@ abstract contract RouterSettlement is RouterPrograms, ReentrancyGuardTransient {
         if (reason.length == 0 && gasleft() < before / 32 + ITEM_RESERVE) {
             revert IMirror.InsufficientGasForCallbacks(before * 2);
         }
+        // Nor must it decide that an item finds its Middleware busy, or with too little gas.
+        bytes4 selector = bytes4(reason);
+        if (selector == MiddlewareBusy.selector || selector == IMirror.InsufficientGasForCallbacks.selector) {
+            assembly ("memory-safe") {
+                revert(add(reason, 0x20), mload(reason))
+            }
+        }
         emit OutboxItemSkipped(index, item.kind, reason);
     }
 }

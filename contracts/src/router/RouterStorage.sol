@@ -44,6 +44,11 @@ abstract contract RouterStorage {
         /// Wei in transit that belong to a program. They sum to the Router's balance.
         mapping(address program => uint256 value) custody;
         mapping(bytes32 change => uint256 readyAt) scheduled;
+        /// wVARA that went to the Middleware as rewards, in base units.
+        uint256 totalRewards;
+        /// Burns so far.
+        uint64 burnsCount;
+        mapping(uint64 id => bool) minted;
     }
 
     // keccak256(abi.encode(uint256(keccak256("gear.exe.router")) - 1)) & ~bytes32(uint256(0xff))

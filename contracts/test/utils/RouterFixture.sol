@@ -82,10 +82,10 @@ abstract contract RouterFixture {
         batch.lastRoundHash = keccak256(abi.encode("round", batch.lastRound));
         batch.nonce = last.nonce + 1;
         batch.parent = last.digest;
-        batch.anchorNumber = uint64(block.number - 1);
-        batch.anchorHash = blockhash(block.number - 1);
+        batch.anchorNumber = uint64(vm.getBlockNumber() - 1);
+        batch.anchorHash = blockhash(batch.anchorNumber);
         batch.setId = router.setId();
-        batch.expiry = uint64(block.timestamp + 600);
+        batch.expiry = uint64(vm.getBlockTimestamp() + 600);
         batch.outboxEnd = last.outboxEnd;
     }
 

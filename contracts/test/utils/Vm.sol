@@ -9,10 +9,14 @@ interface Vm {
         address emitter;
     }
 
+    function pauseGasMetering() external;
     function prank(address sender) external;
     function deal(address who, uint256 balance) external;
     function warp(uint256 timestamp) external;
     function roll(uint256 number) external;
+    /// @dev The compiler takes `block.timestamp` for the same all through a call; after `warp` it is not.
+    function getBlockTimestamp() external view returns (uint256);
+    function getBlockNumber() external view returns (uint256);
     function chainId(uint256 id) external;
     function etch(address target, bytes calldata code) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
@@ -38,5 +42,8 @@ interface Vm {
         external
         pure
         returns (bytes memory);
+    function getCode(string calldata path) external view returns (bytes memory);
+    function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
+    function parseJsonBytes32Array(string calldata json, string calldata key) external pure returns (bytes32[] memory);
     function toString(uint256 value) external pure returns (string memory);
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::convert::h256;
 use alloy::{
-    primitives::{U256, keccak256},
+    primitives::{Address, U256, aliases::U48, keccak256},
     sol,
     sol_types::{SolStruct, SolValue, eip712_domain},
 };
@@ -10,6 +10,7 @@ use gear_exe_primitives::{
     batch::{BATCH_TYPE, BatchHeader, DOMAIN_NAME, DOMAIN_VERSION, RouterDomain, content_hash},
     creation::ProgramCreation,
     message::{ReplyCode, ReplyDetails},
+    outbox::VaultReward,
     quorum::Member,
 };
 use proptest::prelude::*;
@@ -211,7 +212,63 @@ fn some_item() -> impl Strategy<Value = OutboxItem> {
             key,
             value: value.into(),
         }),
+        (any::<u64>(), account(), any::<u32>(), 0..1u64 << 48).prop_map(
+            |(id, operator, fraction, capture)| OutboxItem::Slash {
+                id,
+                operator,
+                fraction,
+                capture,
+            }
+        ),
+        any::<u64>().prop_map(|id| OutboxItem::SlashCancel { id }),
+        (
+            any::<u32>(),
+            0..1u64 << 48,
+            hash(),
+            any::<u128>(),
+            proptest::collection::vec((account(), any::<u128>()), 0..5)
+        )
+            .prop_map(|(era, capture, operators_root, operators_total, vaults)| {
+                OutboxItem::Rewards {
+                    era,
+                    capture,
+                    operators_root,
+                    operators_total,
+                    vaults: vaults
+                        .into_iter()
+                        .map(|(vault, amount)| VaultReward { vault, amount })
+                        .collect(),
+                }
+            }),
+        (any::<u64>(), account(), any::<u128>()).prop_map(|(id, to, amount)| OutboxItem::Mint {
+            id,
+            to,
+            amount
+        }),
+        (
+            any::<u64>(),
+            0..1u64 << 48,
+            proptest::collection::vec((account(), account()), 0..5)
+        )
+            .prop_map(|(set_id, capture, pairs)| {
+                let (signers, operators) = pairs.into_iter().unzip();
+                OutboxItem::OperatorSet {
+                    set_id,
+                    capture,
+                    signers,
+                    operators,
+                }
+            }),
     ]
+}
+
+/// A time as Solidity has it.
+fn uint48(seconds: u64) -> U48 {
+    U48::from(seconds)
+}
+
+fn addresses(list: &[H160]) -> Vec<Address> {
+    list.iter().copied().map(address).collect()
 }
 
 fn item_data_by_alloy(item: &OutboxItem) -> Vec<u8> {
@@ -236,6 +293,47 @@ fn item_data_by_alloy(item: &OutboxItem) -> Vec<u8> {
         OutboxItem::ParameterChange { key, value } => {
             (b256(*key), U256::from_be_bytes::<32>(value.to_big_endian())).abi_encode_params()
         }
+        OutboxItem::Slash {
+            id,
+            operator,
+            fraction,
+            capture,
+        } => (*id, address(*operator), *fraction, uint48(*capture)).abi_encode_params(),
+        OutboxItem::SlashCancel { id } => (*id,).abi_encode_params(),
+        OutboxItem::Rewards {
+            era,
+            capture,
+            operators_root,
+            operators_total,
+            vaults,
+        } => (
+            *era,
+            uint48(*capture),
+            b256(*operators_root),
+            *operators_total,
+            vaults
+                .iter()
+                .map(|reward| address(reward.vault))
+                .collect::<Vec<_>>(),
+            vaults
+                .iter()
+                .map(|reward| reward.amount)
+                .collect::<Vec<_>>(),
+        )
+            .abi_encode_params(),
+        OutboxItem::Mint { id, to, amount } => (*id, address(*to), *amount).abi_encode_params(),
+        OutboxItem::OperatorSet {
+            set_id,
+            capture,
+            signers,
+            operators,
+        } => (
+            *set_id,
+            uint48(*capture),
+            addresses(signers),
+            addresses(operators),
+        )
+            .abi_encode_params(),
     }
 }
 

@@ -223,6 +223,19 @@ impl Deployer {
             };
             submitted.push(self.wallet.submit(mint).await?);
         }
+        // From here on wVARA is made for locked VARA only.
+        let set_minter = WrappedVara::setMinterCall {
+            newMinter: plan.router,
+        };
+        let set_minter = Transaction {
+            gas: Some(200_000),
+            ..Transaction::call(
+                "giving the minting of wVARA to the Router",
+                plan.wrapped_vara,
+                &set_minter,
+            )
+        };
+        submitted.push(self.wallet.submit(set_minter).await?);
         for transaction in &submitted {
             self.wallet.mined(transaction).await?;
         }

@@ -100,7 +100,7 @@ impl WrappedVaraClient {
             .await
     }
 
-    /// Makes `value` for `to`; only the token's owner may.
+    /// Makes `value` for `to`; only the token's minter may: the Router, once it is set.
     ///
     /// # Errors
     ///
