@@ -6,6 +6,7 @@
 use crate::{
     ethereum::BlockId,
     hashing::keccak256,
+    restaking::VaultStake,
     signature::CompactSignature,
     vote::{CodeVote, RouterAt, Verdict},
 };
@@ -112,6 +113,17 @@ impl CodeVerdict {
     }
 }
 
+/// Whose stake the chain asks for, and when.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct StakesRequest {
+    /// Unix time in seconds at which the vaults are to be read: the timestamp of `block`.
+    pub capture: u64,
+    /// An Ethereum block that a quorum calls final. The node answers once it has that block, and calls it final, too.
+    pub block: BlockId,
+    /// The operators. Others may be left out of the answer.
+    pub operators: Vec<H160>,
+}
+
 /// What the node provides behind the interface, for one block's off-chain worker.
 #[cfg(not(substrate_runtime))]
 pub trait Backend: Send {
@@ -122,6 +134,12 @@ pub trait Backend: Send {
     /// Verdicts on the requests of the node's canonical Ethereum chain that are not answered there. They may be given
     /// again and again: what the chain has already is not sent.
     fn code_verdicts(&mut self) -> Vec<CodeVerdict>;
+    /// What the Middleware's `stakesAt(capture)` says of the operators, in the Middleware's order; nothing while the node
+    /// does not know. The first time it only enqueues the question. A node without Middleware never knows.
+    fn vault_stakes(&mut self, request: &StakesRequest) -> Option<Vec<VaultStake>> {
+        let _ = request;
+        None
+    }
     /// The worker's block is on the best chain: its round may be executed. Only enqueues.
     fn round(&mut self);
 }
@@ -179,6 +197,20 @@ pub trait GearExe {
             .map_or(0, |verdicts| write(verdicts.encode(), out))
     }
 
+    /// SCALE of a list of [`VaultStake`] for a SCALE-encoded [`StakesRequest`].
+    fn vault_stakes(
+        &mut self,
+        request: PassFatPointerAndRead<&[u8]>,
+        out: PassFatPointerAndWrite<&mut [u8]>,
+    ) -> u32 {
+        let Ok(request) = StakesRequest::decode(&mut &request[..]) else {
+            return 0;
+        };
+        sp_externalities::ExternalitiesExt::extension::<BackendExt>(self)
+            .and_then(|backend| backend.0.vault_stakes(&request))
+            .map_or(0, |stakes| write(stakes.encode(), out))
+    }
+
     /// Tells the node that this block's round may be executed. Returns whether anybody listens.
     fn round(&mut self) -> bool {
         match sp_externalities::ExternalitiesExt::extension::<BackendExt>(self) {
@@ -222,6 +254,13 @@ pub fn code_verdicts() -> Vec<CodeVerdict> {
     buffered(4096, gear_exe::code_verdicts)
         .and_then(|bytes| Vec::decode(&mut &bytes[..]).ok())
         .unwrap_or_default()
+}
+
+/// What vaults hold for operators, as the node has read it on Ethereum.
+pub fn vault_stakes(request: &StakesRequest) -> Option<Vec<VaultStake>> {
+    let request = request.encode();
+    buffered(16 << 10, |out| gear_exe::vault_stakes(&request, out))
+        .and_then(|bytes| Vec::decode(&mut &bytes[..]).ok())
 }
 
 /// Tells the node that the round of the worker's block may be executed.

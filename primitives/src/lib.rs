@@ -15,6 +15,8 @@
 //! * [`settlement`]: how a batch is built from its seal block.
 //! * [`signature`]: compact secp256k1 signatures over such digests.
 //! * [`quorum`]: when a set of signers is enough.
+//! * [`restaking`]: operators of restaked collateral, and what vaults on Ethereum hold for them.
+//! * `stake_pages` (feature `substrate`): the pages in which the chain stores that, and their root.
 //! * [`vote`]: what validators sign towards the chain itself: views of Ethereum, verdicts on codes.
 //! * [`evidence`]: what proves that a validator broke the rule of one signature.
 //! * [`report`]: what the chain reports of rounds, seals and batches.
@@ -44,11 +46,14 @@ pub mod outbox;
 pub mod proof;
 pub mod quorum;
 pub mod report;
+pub mod restaking;
 pub mod round;
 #[cfg(feature = "substrate")]
 pub mod runtime_api;
 pub mod settlement;
 pub mod signature;
+#[cfg(feature = "substrate")]
+pub mod stake_pages;
 pub mod transition;
 pub mod vote;
 

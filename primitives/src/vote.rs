@@ -1,4 +1,5 @@
-//! What validators sign towards the chain: views of Ethereum, verdicts on codes, and that a batch would be empty.
+//! What validators sign towards the chain: views of Ethereum, verdicts on codes, that a batch would be empty, and what
+//! vaults on Ethereum hold for operators.
 //!
 //! Each digest begins with the hash of its own type name and carries the chain's genesis hash and the set id, so a
 //! signature means one thing on one chain in one set.
@@ -11,6 +12,7 @@ use scale_info::TypeInfo;
 const VIEW_TYPE: &str = "gear-exe View";
 const CODE_VOTE_TYPE: &str = "gear-exe CodeVote";
 const EMPTY_BATCH_TYPE: &str = "gear-exe EmptyBatch";
+const SNAPSHOT_VOTE_TYPE: &str = "gear-exe SnapshotVote";
 
 /// `keccak256(keccak256(name) ‖ genesis ‖ SCALE(body))`. The bodies have a fixed length per type.
 fn digest(name: &str, genesis: H256, body: &impl Encode) -> H256 {
@@ -196,6 +198,41 @@ impl EmptyBatch {
     }
 }
 
+/// What a validator read on Ethereum of the stake behind the operators in one era.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct SnapshotVote {
+    /// The validator set that the signer belongs to.
+    pub set_id: u64,
+    /// The era that the stake is for.
+    pub era: u32,
+    /// The era's capture: unix time in seconds at which the vaults were read.
+    pub capture: u64,
+    /// Root over the pages; zero if there are none.
+    pub root: H256,
+    /// Number of pages.
+    pub pages: u32,
+}
+
+impl SnapshotVote {
+    /// The 32 bytes that are signed.
+    pub fn digest(&self, genesis: H256) -> H256 {
+        digest(SNAPSHOT_VOTE_TYPE, genesis, self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,7 +260,10 @@ mod tests {
             seal_number: 0,
             seal_hash: H256::zero(),
         };
+        let snapshot = SnapshotVote::default();
         let digests = [
+            snapshot.digest(genesis),
+            SnapshotVote { era: 1, ..snapshot }.digest(genesis),
             View::default().digest(genesis),
             code.digest(genesis),
             empty.digest(genesis),
