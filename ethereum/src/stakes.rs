@@ -111,7 +111,13 @@ impl StakeReader {
             .erased();
         let router = RouterView::new(address(self.router), &provider);
         let middleware = router.middleware().block(at).call().await?;
-        if middleware == Address::ZERO || provider.get_code_at(middleware).block_id(at).await?.is_empty() {
+        if middleware == Address::ZERO
+            || provider
+                .get_code_at(middleware)
+                .block_id(at)
+                .await?
+                .is_empty()
+        {
             return Ok(Vec::new());
         }
         let middleware = Middleware::new(middleware, &provider);
@@ -135,7 +141,9 @@ impl StakeReader {
                 operator: h160(stake.operator),
                 vault: h160(stake.vault),
                 collateral: h160(stake.collateral),
-                amount: gear_exe_primitives::U256::from_big_endian(&stake.amount.to_be_bytes::<32>()),
+                amount: gear_exe_primitives::U256::from_big_endian(
+                    &stake.amount.to_be_bytes::<32>(),
+                ),
             }));
             from = to;
         }

@@ -127,6 +127,7 @@ pub fn network(preset: Preset, facts: &NetworkFacts) -> Result<ChainSpec, ChainS
             "router": router,
             "parameters": { "expiry_seconds": facts.expiry_seconds },
         },
+        "slashing": { "setId": FIRST_SET },
         "pace": { "slotDuration": facts.slot_duration_ms },
     });
     Ok(ChainSpec::builder(wasm, NoExtension::None)

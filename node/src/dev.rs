@@ -348,7 +348,10 @@ fn validator() -> Result<Member, CliError> {
         .ok()
         .and_then(|pair| host::AuthorityId::from_slice(pair.public().as_ref()).ok())
         .and_then(|authority| host::address_of(&authority))
-        .map(|address| Member { address, weight: 1 })
+        .map(|address| Member {
+            address,
+            weight: gear_exe_runtime::MEAN_WEIGHT,
+        })
         .ok_or_else(|| CliError::new("Alice has no key", "report this"))
 }
 

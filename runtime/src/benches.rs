@@ -1,6 +1,8 @@
 //! Benchmarks of our pallets, as the node's `benchmark` command calls them.
 
-use crate::{AccountId, AllPalletsWithSystem, Execution, Settlement};
+use crate::{
+    AccountId, AllPalletsWithSystem, Execution, Restaking, Settlement, Slashing, ValidatorElection,
+};
 use alloc::{string::String, vec::Vec};
 use polkadot_sdk::{
     frame_benchmarking::{self, BenchmarkBatch, BenchmarkConfig, BenchmarkList},
@@ -10,7 +12,10 @@ use polkadot_sdk::{
 
 frame_benchmarking::define_benchmarks!(
     [pallet_execution, Execution]
+    [pallet_restaking, Restaking]
     [pallet_settlement, Settlement]
+    [pallet_slashing, Slashing]
+    [pallet_validator_election, ValidatorElection]
 );
 
 /// Which benchmarks there are.

@@ -8,9 +8,10 @@
 //!   "pace": {
 //!     "slotDuration": 250,
 //!     "durations": {
-//!       "session": 28800, "sessions_per_era": 6, "bonding": 28, "slash_deferral": 13, "day": 345600
+//!       "session": 28800, "sessions_per_era": 6, "bonding": 28, "slash_deferral": 27, "day": 345600
 //!     }
 //!   },
+//!   "slashing": { "setId": 0 },
 //!   "execution": {
 //!     "ethereum": {
 //!       "hash": "0x…", "parent": "0x…", "number": 7, "timestamp": 1700000000, "randao": "0x…", "receipts_root": "0x…"
@@ -37,7 +38,7 @@
 //!
 //! `execution.ethereum` is the first anchor: a block at or after the Router's deployment, with the same number and hash
 //! as `settlement.router.block`. `settlement.router.batch` is what the Router holds there; its `set_id` becomes the id
-//! of the first validator set, whose members the Router must hold. Without `settlement.domain` nothing is sealed; without
+//! of the first validator set (say it as `slashing.setId` too), whose members the Router must hold. Without `settlement.domain` nothing is sealed; without
 //! `execution.parameters.mirrors` programs cannot create programs. Parts
 //! that are left out keep their defaults, which are the values shown (zero for all of Ethereum).
 
@@ -72,7 +73,7 @@ const FAST: pace::Durations = pace::Durations {
     session: 20,
     sessions_per_era: 3,
     bonding: 4,
-    slash_deferral: 2,
+    slash_deferral: 3,
     day: 240,
 };
 

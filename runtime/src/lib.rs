@@ -26,6 +26,7 @@ include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
 pub use apis::RuntimeApi;
 #[cfg(feature = "std")]
 pub use apis::api;
+pub use pallet_validator_election::MEAN_WEIGHT;
 
 use alloc::{borrow::Cow, vec::Vec};
 use gear_exe_primitives::H256;
@@ -175,28 +176,35 @@ mod runtime {
     pub type TransactionPayment = pallet_transaction_payment;
     #[runtime::pallet_index(7)]
     pub type VoterList = pallet_bags_list;
-    // Before Session, whose genesis asks for the first validators.
     #[runtime::pallet_index(8)]
-    pub type Staking = pallet_staking;
+    pub type Restaking = pallet_restaking;
     #[runtime::pallet_index(9)]
-    pub type Historical = pallet_session::historical;
+    pub type ValidatorElection = pallet_validator_election;
+    // Before Session, whose genesis asks for the first validators.
     #[runtime::pallet_index(10)]
-    pub type Session = pallet_session;
+    pub type Staking = pallet_staking;
     #[runtime::pallet_index(11)]
-    pub type Offences = pallet_offences;
+    pub type Historical = pallet_session::historical;
     #[runtime::pallet_index(12)]
-    pub type Grandpa = pallet_grandpa;
+    pub type Session = pallet_session;
     #[runtime::pallet_index(13)]
-    pub type ImOnline = pallet_im_online;
+    pub type Offences = pallet_offences;
     #[runtime::pallet_index(14)]
-    pub type DelegatedStaking = pallet_delegated_staking;
+    pub type Grandpa = pallet_grandpa;
     #[runtime::pallet_index(15)]
+    pub type ImOnline = pallet_im_online;
+    #[runtime::pallet_index(16)]
+    pub type DelegatedStaking = pallet_delegated_staking;
+    #[runtime::pallet_index(17)]
     pub type NominationPools = pallet_nomination_pools;
     // Execution before Settlement: at the end of a block the anchor moves first, then the block may become a seal.
     #[runtime::pallet_index(20)]
     pub type Execution = pallet_execution;
     #[runtime::pallet_index(21)]
     pub type Settlement = pallet_settlement;
+    // After Session and Settlement, whose genesis tell it of the first validators.
+    #[runtime::pallet_index(22)]
+    pub type Slashing = pallet_slashing;
     #[runtime::pallet_index(30)]
     pub type Parameters = pallet_parameters;
     #[runtime::pallet_index(31)]

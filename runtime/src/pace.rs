@@ -44,7 +44,7 @@ impl Default for Durations {
             session: 28_800,
             sessions_per_era: 6,
             bonding: 28,
-            slash_deferral: 13,
+            slash_deferral: 27,
             day: 345_600,
         }
     }

@@ -49,6 +49,7 @@ pub mod pallet {
     use gear_exe_primitives::{
         H256, U256,
         batch::{AppliedBatch, BatchHeader, RouterDomain},
+        evidence::OnFault,
         outbox::OutboxItem,
         quorum::Member,
         signature::CompactSignature,
@@ -71,6 +72,8 @@ pub mod pallet {
     pub trait Config: polkadot_sdk::frame_system::Config<RuntimeEvent: From<Event<Self>>> {
         /// What the chain knows of Ethereum.
         type Ethereum: Ethereum;
+        /// Who is told of faults, of who signs, and of what is settled.
+        type OnFault: OnFault<Self::AccountId>;
         /// Who may stop batches to Ethereum, and let them go on.
         type PauseOrigin: EnsureOrigin<Self::RuntimeOrigin>;
         /// Greatest number of validators in a set.

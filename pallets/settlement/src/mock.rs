@@ -6,6 +6,7 @@ use gear_exe_primitives::{
     H160, H256,
     batch::{AppliedBatch, BatchHeader, RouterDomain},
     ethereum::{BlockId, EthereumHeader},
+    evidence::OnFault,
     host::AuthorityId,
     signature::{CompactSignature, address_of_secret},
     vote::{EmptyBatch, RouterAt},
@@ -44,6 +45,32 @@ parameter_types! {
     pub static Dropped: u64 = 0;
     /// Weights that are not 1, by account.
     pub static Heavy: BTreeMap<u64, u64> = BTreeMap::new();
+}
+
+parameter_types! {
+    /// What was told of faults: set, signer, seal, its hash.
+    pub static ToldFaults: Vec<(u64, H160, u64, H256)> = Vec::new();
+    /// What was told of who signs: the set, and accounts with their addresses.
+    pub static ToldSigners: Vec<(u64, Vec<(u64, H160)>)> = Vec::new();
+    /// Outbox items that are settled, as it was told.
+    pub static ToldSettled: Vec<u64> = Vec::new();
+}
+
+/// Writes down what the pallet tells.
+pub struct Faults;
+
+impl OnFault<u64> for Faults {
+    fn on_session(set_id: u64, signers: Vec<(u64, H160)>) {
+        ToldSigners::mutate(|told| told.push((set_id, signers)));
+    }
+
+    fn on_double_sign(set_id: u64, signer: H160, seal_number: u64, seal_hash: H256) {
+        ToldFaults::mutate(|told| told.push((set_id, signer, seal_number, seal_hash)));
+    }
+
+    fn on_settled(outbox_end: u64) {
+        ToldSettled::mutate(|told| told.push(outbox_end));
+    }
 }
 
 thread_local! {
@@ -96,6 +123,7 @@ impl crate::Weights<u64> for Around {
 
 impl Config for Test {
     type Ethereum = Around;
+    type OnFault = Faults;
     type PauseOrigin = EnsureRoot<u64>;
     type MaxValidators = ConstU32<128>;
     type WeightInfo = ();
@@ -346,6 +374,9 @@ pub fn ext_with(router: RouterAt) -> TestExternalities {
     Finalised::set(root());
     Dropped::set(0);
     Heavy::set(BTreeMap::new());
+    ToldFaults::take();
+    ToldSigners::take();
+    ToldSettled::take();
     BLOCKS.set(BTreeMap::from([(root().hash, (root(), router.batch))]));
     let storage = frame_system::GenesisConfig::<Test>::default()
         .build_storage()

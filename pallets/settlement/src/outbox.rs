@@ -10,7 +10,9 @@ use crate::{
     Pallet, Reports, Router, Sets, Settled,
 };
 use alloc::vec::Vec;
-use gear_exe_primitives::{batch::AppliedBatch, outbox::OutboxItem, vote::RouterAt};
+use gear_exe_primitives::{
+    batch::AppliedBatch, evidence::OnFault as _, outbox::OutboxItem, vote::RouterAt,
+};
 
 /// Outbox items that are deleted per block.
 pub(crate) const DELETE_PER_BLOCK: u64 = 64;
@@ -93,6 +95,7 @@ impl<T: Config> Pallet<T> {
             return;
         }
         Settled::<T>::put(batch);
+        T::OnFault::on_settled(batch.outbox_end);
         Self::deposit_event(Event::BatchSettled {
             nonce: batch.nonce,
             digest: batch.digest,

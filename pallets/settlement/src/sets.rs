@@ -10,7 +10,9 @@ use crate::{
 };
 use alloc::{collections::BTreeSet, vec::Vec};
 use frame_support::{BoundedVec, traits::OneSessionHandler};
-use gear_exe_primitives::{H160, host, outbox::OutboxItem, quorum::Member, report::ValidatorSet};
+use gear_exe_primitives::{
+    H160, evidence::OnFault as _, host, outbox::OutboxItem, quorum::Member, report::ValidatorSet,
+};
 use polkadot_sdk::{frame_support, sp_runtime::BoundToRuntimeAppPublic};
 
 impl<T: Config> Pallet<T> {
@@ -56,6 +58,15 @@ impl<T: Config> Pallet<T> {
             })
             .collect();
         BoundedVec::truncate_from(members)
+    }
+
+    /// Says who stands behind the addresses of the current set.
+    fn tell_signers(keys: &[KeyOf<T::AccountId>]) {
+        let signers = keys
+            .iter()
+            .filter_map(|(account, key)| Some((account.clone(), host::address_of(key)?)))
+            .collect();
+        T::OnFault::on_session(CurrentSet::<T>::get(), signers);
     }
 
     /// Makes these the current set, if they differ from it, and tells the Router.
@@ -142,8 +153,11 @@ impl<T: Config> OneSessionHandler<T::AccountId> for Pallet<T> {
     where
         I: Iterator<Item = (&'a T::AccountId, Self::Key)> + 'a,
     {
-        let keys = validators.map(|(account, key)| (account.clone(), key));
-        Sets::<T>::insert(CurrentSet::<T>::get(), Self::members_of(keys.collect()));
+        let keys: Vec<_> = validators
+            .map(|(account, key)| (account.clone(), key))
+            .collect();
+        Sets::<T>::insert(CurrentSet::<T>::get(), Self::members_of(keys.clone()));
+        Self::tell_signers(&keys);
     }
 
     // Whether the validators are others does not matter: their weights may be.
@@ -151,8 +165,11 @@ impl<T: Config> OneSessionHandler<T::AccountId> for Pallet<T> {
     where
         I: Iterator<Item = (&'a T::AccountId, Self::Key)> + 'a,
     {
-        let keys = validators.map(|(account, key)| (account.clone(), key));
-        Self::change_set(keys.collect());
+        let keys: Vec<_> = validators
+            .map(|(account, key)| (account.clone(), key))
+            .collect();
+        Self::change_set(keys.clone());
+        Self::tell_signers(&keys);
     }
 
     fn on_disabled(_: u32) {}

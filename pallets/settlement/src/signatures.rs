@@ -9,6 +9,7 @@ use frame_support::{ensure, pallet_prelude::*};
 use gear_exe_primitives::{
     H256,
     batch::BatchHeader,
+    evidence::OnFault as _,
     host,
     quorum::{Member, bitmap, is_quorum},
     report::ReadyBatch,
@@ -125,6 +126,11 @@ impl<T: Config> Pallet<T> {
                     second: digest,
                     second_signature: signature,
                 });
+                let signer = Sets::<T>::get(seal.set_id)
+                    .and_then(|set| set.get(validator as usize).copied());
+                if let Some(member) = signer {
+                    T::OnFault::on_double_sign(seal.set_id, member.address, number, seal.hash);
+                }
             }
             return Ok(());
         }

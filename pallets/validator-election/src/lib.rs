@@ -39,6 +39,7 @@ pub mod weights;
 
 pub use election::{DualElection, ElectionError};
 pub use pallet::*;
+pub use shares::MEAN_WEIGHT;
 pub use types::*;
 pub use weights::WeightInfo;
 

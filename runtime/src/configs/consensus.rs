@@ -1,9 +1,9 @@
 //! Who makes blocks and who finalises them: slots, sessions, authorship, offences.
 
-use super::MaxValidators;
+use super::{MaxValidators, slashing::Reports};
 use crate::{
-    AccountId, Aura, AuraId, Balances, BlockNumber, Historical, ImOnline, Offences, Pace, Runtime,
-    RuntimeEvent, Session, SessionKeys, Settlement, Staking, UNITS, eras::Eras, pace,
+    AccountId, Aura, AuraId, Balances, BlockNumber, Historical, ImOnline, Pace, Runtime,
+    RuntimeEvent, Session, SessionKeys, Settlement, Slashing, Staking, UNITS, eras::Eras, pace,
 };
 use polkadot_sdk::{
     frame_support::{
@@ -35,7 +35,7 @@ type GrandpaKeyOwner = (KeyTypeId, pallet_grandpa::AuthorityId);
 impl pallet_grandpa::Config for Runtime {
     type EquivocationReportSystem = pallet_grandpa::EquivocationReportSystem<
         Self,
-        Offences,
+        Reports,
         Historical,
         pace::ReportLongevity<Self>,
     >;
@@ -88,7 +88,7 @@ impl pallet_authorship::Config for Runtime {
 
 impl pallet_offences::Config for Runtime {
     type IdentificationTuple = historical::IdentificationTuple<Self>;
-    type OnOffenceHandler = Staking;
+    type OnOffenceHandler = Slashing;
     type RuntimeEvent = RuntimeEvent;
 }
 
@@ -102,7 +102,7 @@ impl pallet_im_online::Config for Runtime {
     type MaxKeys = MaxValidators;
     type MaxPeerInHeartbeats = ConstU32<10_000>;
     type NextSessionRotation = Periods;
-    type ReportUnresponsiveness = Offences;
+    type ReportUnresponsiveness = Reports;
     type RuntimeEvent = RuntimeEvent;
     type UnsignedPriority = HeartbeatPriority;
     type ValidatorSet = Historical;

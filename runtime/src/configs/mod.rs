@@ -2,26 +2,30 @@
 //!
 //! * `consensus.rs`: slots, sessions, finality, offences.
 //! * `staking.rs`: VARA at stake.
+//! * `restaking.rs`: collateral on Ethereum, and the election over both.
+//! * `slashing.rs`: offences, on their way to both.
 //! * `governance.rs`: referenda, treasury, parameters.
 //! * `settlement.rs`: execution and settlement, where they meet.
 //! * here: accounts, fees, transactions.
 
 mod consensus;
 mod governance;
+mod restaking;
 mod settlement;
+mod slashing;
 mod staking;
 
 pub use consensus::{Periods, SessionEnd};
 pub use governance::TechnicalCommitteeInstance;
 
+#[cfg(feature = "dev")]
+use crate::Slashing;
 use crate::{
     AccountId, Aura, Balance, Balances, Block, BlockNumber, EXISTENTIAL_DEPOSIT, Hash, Nonce,
     PalletInfo, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason,
     RuntimeOrigin, RuntimeTask, SS58_PREFIX, System, TxExtension, UncheckedExtrinsic, VERSION,
     pace,
 };
-#[cfg(feature = "dev")]
-use crate::{Offences, Staking};
 use polkadot_sdk::{
     frame_support::{
         derive_impl, parameter_types,
@@ -113,8 +117,8 @@ impl pallet_transaction_payment::Config for Runtime {
 /// Offences on demand, to see what they lead to.
 #[cfg(feature = "dev")]
 impl pallet_root_offences::Config for Runtime {
-    type OffenceHandler = Staking;
-    type ReportOffence = Offences;
+    type OffenceHandler = Slashing;
+    type ReportOffence = slashing::Reports;
     type RuntimeEvent = RuntimeEvent;
 }
 

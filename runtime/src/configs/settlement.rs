@@ -1,7 +1,7 @@
 //! Execution and settlement, and where the two meet.
 
 use super::MaxValidators;
-use crate::{AccountId, Execution, Runtime, Settlement, governance::origins};
+use crate::{AccountId, Execution, Runtime, Settlement, Slashing, governance::origins};
 use alloc::vec::Vec;
 use gear_exe_primitives::{
     H256,
@@ -85,8 +85,8 @@ impl pallet_execution::Config for Runtime {
 impl pallet_settlement::Config for Runtime {
     type Ethereum = Glue;
     type MaxValidators = MaxValidators;
+    type OnFault = Slashing;
     type PauseOrigin = EitherOfDiverse<EnsureRoot<AccountId>, origins::SettlementPauser>;
     type WeightInfo = ();
-    // Stake in VARA and ETH will decide here.
-    type Weights = ();
+    type Weights = Glue;
 }

@@ -5,15 +5,15 @@ use crate::{
     RuntimeFreezeReason, RuntimeHoldReason, Session, Staking, System, Timestamp, VoterList, bags,
     governance::origins, inflation, pace,
 };
+use pallet_validator_election::DualElection;
 use polkadot_sdk::{
     frame_election_provider_support::{
-        SequentialPhragmen, VoteWeight,
+        VoteWeight,
         bounds::{ElectionBounds, ElectionBoundsBuilder},
-        onchain,
     },
     frame_support::{
         PalletId, parameter_types,
-        traits::{ConstBool, ConstU8, ConstU32, EitherOfDiverse, tokens::imbalance::ResolveTo},
+        traits::{ConstU8, ConstU32, EitherOfDiverse, tokens::imbalance::ResolveTo},
     },
     frame_system::EnsureRoot,
     pallet_bags_list, pallet_delegated_staking, pallet_nomination_pools, pallet_staking,
@@ -48,21 +48,6 @@ parameter_types! {
     pub const SlashReward: Perbill = Perbill::from_percent(1);
 }
 
-/// The election: sequential Phragmén over the stakes.
-pub struct Election;
-
-impl onchain::Config for Election {
-    type Bounds = Bounds;
-    type DataProvider = Staking;
-    type MaxBackersPerWinner = ConstU32<MAX_BACKERS>;
-    type MaxWinnersPerPage = super::MaxValidators;
-    type Solver = SequentialPhragmen<AccountId, Perbill>;
-    type Sort = ConstBool<true>;
-    type System = Runtime;
-    type WeightInfo =
-        polkadot_sdk::frame_election_provider_support::weights::SubstrateWeight<Runtime>;
-}
-
 impl pallet_bags_list::Config for Runtime {
     type BagThresholds = BagThresholds;
     type MaxAutoRebagPerBlock = ConstU32<8>;
@@ -87,12 +72,12 @@ impl pallet_staking::Config for Runtime {
     type Currency = Balances;
     type CurrencyBalance = Balance;
     type CurrencyToVote = sp_staking::currency_to_vote::U128CurrencyToVote;
-    type ElectionProvider = onchain::OnChainExecution<Election>;
+    type ElectionProvider = DualElection<Self>;
     type EraPayout = inflation::EraPayout;
     type EventListeners = (NominationPools, DelegatedStaking);
     type Filter = pallet_nomination_pools::AllPoolMembers<Self>;
-    type GenesisElectionProvider = onchain::OnChainExecution<Election>;
-    type HistoryDepth = ConstU32<84>;
+    type GenesisElectionProvider = DualElection<Self>;
+    type HistoryDepth = super::restaking::HistoryDepth;
     type MaxControllersInDeprecationBatch = ConstU32<64>;
     type MaxExposurePageSize = ConstU32<256>;
     type MaxUnlockingChunks = ConstU32<32>;

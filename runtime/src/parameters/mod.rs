@@ -144,6 +144,33 @@ pub mod values {
         pub static SlashDeferral: u32 = 13;
     }
 
+    /// How much is slashed, and when.
+    #[dynamic_pallet_params]
+    #[codec(index = 6)]
+    pub mod slashing {
+        /// The least fraction for two signatures on one seal.
+        #[codec(index = 0)]
+        pub static DoubleSignFloor: Perbill = Perbill::from_percent(5);
+        /// The greatest fraction for not signing, in VARA.
+        #[codec(index = 1)]
+        pub static AbsenceMaximum: Perbill = Perbill::from_percent(1);
+        /// The greatest fraction of an operator's ETH stake for all its offences of one era.
+        #[codec(index = 2)]
+        pub static MaximumPerEra: Perbill = Perbill::one();
+        /// Blocks for which an ETH slash waits, so that governance may cancel it.
+        #[codec(index = 3)]
+        pub static Deferral: u32 = 691_200;
+        /// Seconds after a capture within which the vault must have executed a slash.
+        #[codec(index = 4)]
+        pub static Window: u64 = 14 * 86_400;
+        /// Seconds that a slash needs from the outbox to the vault.
+        #[codec(index = 5)]
+        pub static Relay: u64 = 43_200;
+        /// Seconds that the vault needs from the request to the execution, veto included.
+        #[codec(index = 6)]
+        pub static Execution: u64 = 4 * 86_400;
+    }
+
     /// New VARA for stakers and the treasury. Read when an era ends.
     #[dynamic_pallet_params]
     #[codec(index = 5)]

@@ -5,13 +5,14 @@ use super::{
     values::{
         execution::ParametersValue as ExecutionValue, pace::ParametersValue as PaceValue,
         router::ParametersValue as RouterValue, settlement::ParametersValue as SettlementValue,
-        views::ParametersValue as ViewValue,
+        slashing::ParametersValue as SlashingValue, views::ParametersValue as ViewValue,
     },
 };
 use crate::{Execution, ParametersInForce, Runtime, Settlement, pace};
 use gear_exe_primitives::{H256, U256, hashing::keccak256, round::ExecutionParameters};
 use pallet_execution::ViewParameters;
 use pallet_settlement::SettlementParameters;
+use pallet_slashing::SlashingParameters;
 use polkadot_sdk::pallet_parameters;
 
 /// The values that are in force, as the pallets hold them, with what governance has set on top.
@@ -20,6 +21,7 @@ struct Values {
     views: ViewParameters,
     settlement: SettlementParameters,
     pace: pace::Durations,
+    slashing: SlashingParameters,
 }
 
 impl Values {
@@ -29,6 +31,7 @@ impl Values {
             views: pallet_execution::ViewRules::<Runtime>::get(),
             settlement: pallet_settlement::Parameters::<Runtime>::get(),
             pace: pace::InForce::<Runtime>::get(),
+            slashing: pallet::Slashing::<Runtime>::get(),
         }
     }
 
@@ -55,6 +58,15 @@ impl Values {
                 PaceValue::SessionsPerEra(value) => self.pace.sessions_per_era = value,
                 PaceValue::Bonding(value) => self.pace.bonding = value,
                 PaceValue::SlashDeferral(value) => self.pace.slash_deferral = value,
+            },
+            Value::Slashing(value) => match value {
+                SlashingValue::DoubleSignFloor(value) => self.slashing.double_sign_floor = value,
+                SlashingValue::AbsenceMaximum(value) => self.slashing.absence_maximum = value,
+                SlashingValue::MaximumPerEra(value) => self.slashing.maximum_per_era = value,
+                SlashingValue::Deferral(value) => self.slashing.deferral = value,
+                SlashingValue::Window(value) => self.slashing.window = value,
+                SlashingValue::Relay(value) => self.slashing.relay = value,
+                SlashingValue::Execution(value) => self.slashing.execution = value,
             },
             // Read where it is used.
             Value::Inflation(_) => {}
@@ -100,6 +112,14 @@ impl Values {
         if self.settlement != before.settlement {
             let done = Settlement::apply_parameters(self.settlement);
             refused(Group::Settlement, done.is_ok());
+        }
+        if self.slashing != before.slashing {
+            let way = self.slashing.relay.saturating_add(self.slashing.execution);
+            let done = way < self.slashing.window;
+            refused(Group::Slashing, done);
+            if done {
+                pallet::Slashing::<Runtime>::put(self.slashing);
+            }
         }
         if self.pace != before.pace {
             let done = self.pace.check();
@@ -166,11 +186,44 @@ pub mod pallet {
         Settlement,
         /// Sessions, eras, windows of staking.
         Pace,
+        /// Slashing of ETH: the way to the vault must fit its window.
+        Slashing,
     }
 
     /// What the Router was last told, by Keccak-256 of the parameter's name.
     #[pallet::storage]
     pub type ToldRouter<T> = StorageMap<_, Identity, H256, U256, OptionQuery>;
+
+    /// How much is slashed, and when.
+    #[pallet::storage]
+    pub type Slashing<T> = StorageValue<_, SlashingParameters, ValueQuery>;
+
+    /// [`Slashing`], for the pallet that slashes.
+    pub struct SlashingInForce<T>(PhantomData<T>);
+
+    impl<T: Config> Get<SlashingParameters> for SlashingInForce<T> {
+        fn get() -> SlashingParameters {
+            Slashing::<T>::get()
+        }
+    }
+
+    /// What is in force from the first block on.
+    #[pallet::genesis_config]
+    #[derive(polkadot_sdk::frame_support::DefaultNoBound)]
+    pub struct GenesisConfig<T: Config> {
+        /// How much is slashed, and when.
+        pub slashing: SlashingParameters,
+        /// Marker.
+        #[serde(skip)]
+        pub _config: PhantomData<T>,
+    }
+
+    #[pallet::genesis_build]
+    impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+        fn build(&self) {
+            Slashing::<T>::put(self.slashing);
+        }
+    }
 
     #[pallet::event]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]

@@ -4,8 +4,8 @@
 
 use gear_exe_primitives::{H160, H256, batch::RouterDomain, ethereum::EthereumHeader};
 use gear_exe_runtime::{
-    Execution, Executive, Header, Runtime, RuntimeCall, RuntimeGenesisConfig, Settlement, System,
-    UncheckedExtrinsic, genesis,
+    Execution, Executive, Header, Restaking, Runtime, RuntimeCall, RuntimeGenesisConfig,
+    Settlement, Slashing, System, UncheckedExtrinsic, ValidatorElection, genesis,
 };
 use polkadot_sdk::{
     frame_system::offchain::CreateAuthorizedTransaction,
@@ -142,6 +142,9 @@ impl Chain {
         self.parent = Executive::finalize_block().hash();
         Execution::do_try_state().unwrap();
         Settlement::do_try_state().unwrap();
+        Restaking::do_try_state().unwrap();
+        ValidatorElection::do_try_state().unwrap();
+        Slashing::do_try_state().unwrap();
         result
     }
 

@@ -4,7 +4,7 @@ use crate::{Error, Event, Parameters, Refusal, SealResult, SettlementParameters,
 use gear_exe_primitives::{
     H256,
     batch::{BatchHeader, RouterDomain},
-    signature::CompactSignature,
+    signature::{CompactSignature, address_of_secret},
     vote::EmptyBatch,
 };
 use polkadot_sdk::{
@@ -221,6 +221,10 @@ fn two_digests_for_one_seal_are_a_fault_that_can_be_proven() {
         let (first, second) = (batch_of(1, 1), batch_of(1, 2));
         sign(0, &first).unwrap();
         sign(0, &second).unwrap();
+        // Whoever punishes learns of it at once.
+        let signer = address_of_secret(&secret(0)).unwrap();
+        let set_id = Settlement::validator_set().id;
+        assert_eq!(ToldFaults::get(), [(set_id, signer, 1, seal(1).hash)]);
         let fault = events().pop();
         let Some(Event::Equivocation {
             seal: 1,

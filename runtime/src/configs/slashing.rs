@@ -1,0 +1,112 @@
+//! Offences, on their way to both assets.
+
+use super::{MaxValidators, settlement::Glue, staking::StakingAdmin};
+use crate::{
+    AccountId, AuraId, Historical, Offences, Restaking, Runtime, Settlement, Staking, Timestamp,
+    governance::origins, parameters,
+};
+use gear_exe_primitives::{H160, H256, batch::RouterDomain, outbox::OutboxItem, vote::EmptyBatch};
+use pallet_settlement::SealResult;
+use pallet_slashing::{Commitment, Noted, OverStaking};
+use polkadot_sdk::{
+    frame_support::traits::{EitherOfDiverse, Get},
+    pallet_aura, pallet_staking,
+};
+
+/// Where every offence is reported: past what is too old, to Offences, with a note of its kind.
+pub type Reports = Noted<Runtime, pallet_staking::FilterHistoricalOffences<Staking, Offences>>;
+
+impl pallet_slashing::Operators<AccountId> for Glue {
+    // An address stays bound to its account as long as stake of it can be slashed.
+    fn operator(era: u32, validator: &AccountId) -> Option<H160> {
+        Restaking::stakes(era)
+            .iter()
+            .any(|(account, _)| account == validator)
+            .then(|| Restaking::operator_address(validator))
+            .flatten()
+    }
+
+    fn capture(era: u32) -> Option<u64> {
+        Restaking::capture(era)
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn bind(_: &AccountId, _: H160, _: u64) {}
+}
+
+impl pallet_slashing::Outbox for Glue {
+    fn push(commitment: Commitment) -> u64 {
+        Settlement::push(match commitment {
+            Commitment::Slash {
+                id,
+                operator,
+                fraction,
+                capture,
+            } => OutboxItem::Slash {
+                id,
+                operator,
+                fraction,
+                capture,
+            },
+            Commitment::Cancel { id } => OutboxItem::SlashCancel { id },
+        })
+    }
+}
+
+impl pallet_slashing::Seals for Glue {
+    fn genesis() -> H256 {
+        Settlement::genesis_hash()
+    }
+
+    fn domain() -> Option<RouterDomain> {
+        pallet_settlement::Domain::<Runtime>::get()
+    }
+
+    fn decided(number: u64, hash: H256) -> Option<H256> {
+        let seal =
+            pallet_settlement::Seals::<Runtime>::get(number).filter(|seal| seal.hash == hash)?;
+        Some(match seal.result? {
+            SealResult::Ready(digest) => digest,
+            SealResult::Empty => EmptyBatch {
+                set_id: seal.set_id,
+                seal_number: number,
+                seal_hash: hash,
+            }
+            .digest(Settlement::genesis_hash()),
+        })
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set_domain(domain: RouterDomain) {
+        pallet_settlement::Domain::<Runtime>::put(domain);
+    }
+}
+
+/// Aura's slot of this block.
+pub struct Slot;
+
+impl Get<u64> for Slot {
+    fn get() -> u64 {
+        pallet_aura::CurrentSlot::<Runtime>::get().into()
+    }
+}
+
+impl pallet_slashing::Config for Runtime {
+    type ApproveOrigin = StakingAdmin;
+    type AuraId = AuraId;
+    type CancelOrigin = EitherOfDiverse<StakingAdmin, origins::SlashCanceller>;
+    type CurrentSlot = Slot;
+    type Eras = OverStaking<Self>;
+    type FullIdentification = ();
+    type KeyOwners = Historical;
+    type MaxValidators = MaxValidators;
+    type Offences = Reports;
+    type Operators = Glue;
+    type Outbox = Glue;
+    type Parameters = parameters::in_force::SlashingInForce<Self>;
+    type Seals = Glue;
+    type Time = Timestamp;
+    type Vara = Staking;
+    type VaraQueue = OverStaking<Self>;
+    type WeightInfo = ();
+}
