@@ -1,38 +1,22 @@
 //! What vaults on Ethereum hold for operators, as the Middleware tells it: what validators vote on when an era's stake is
 //! agreed.
 
-use crate::convert::{address, b256, h160};
+use crate::{
+    abi::{Middleware, Router},
+    convert::{address, b256, h160},
+};
 use alloy::{
     eips::BlockId as At,
-    primitives::{Address, U256, aliases::U48},
+    primitives::{Address, TxKind, U256, aliases::U48},
     providers::{DynProvider, Provider, ProviderBuilder},
-    sol,
+    rpc::types::TransactionRequest,
+    sol_types::SolCall,
 };
 use gear_exe_primitives::{H160, ethereum::BlockId, restaking::VaultStake};
 use std::{collections::BTreeSet, time::Duration};
 
 /// Operators that one call asks for.
 const OPERATORS_PER_CALL: u64 = 16;
-
-sol! {
-    #[sol(rpc)]
-    interface Middleware {
-        struct Stake {
-            address operator;
-            address vault;
-            address collateral;
-            uint256 amount;
-        }
-
-        function operatorsCount() external view returns (uint256);
-        function stakesAt(uint48 timestamp, uint256 from, uint256 to) external view returns (Stake[] memory);
-    }
-
-    #[sol(rpc)]
-    interface RouterView {
-        function middleware() external view returns (address);
-    }
-}
 
 /// Why stakes could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,19 +82,19 @@ impl StakeReader {
         Err(failed)
     }
 
-    async fn read_at(
-        &self,
-        url: &str,
-        at: At,
-        time: U48,
-    ) -> Result<Vec<VaultStake>, Box<dyn std::error::Error + Send + Sync>> {
+    async fn read_at(&self, url: &str, at: At, time: U48) -> Result<Vec<VaultStake>, Failure> {
         let provider: DynProvider = ProviderBuilder::new()
             .disable_recommended_fillers()
             .connect(url)
             .await?
             .erased();
-        let router = RouterView::new(address(self.router), &provider);
-        let middleware = router.middleware().block(at).call().await?;
+        let middleware = ask(
+            &provider,
+            address(self.router),
+            at,
+            &Router::middlewareCall {},
+        )
+        .await?;
         if middleware == Address::ZERO
             || provider
                 .get_code_at(middleware)
@@ -120,23 +104,26 @@ impl StakeReader {
         {
             return Ok(Vec::new());
         }
-        let middleware = Middleware::new(middleware, &provider);
-        let count: u64 = middleware
-            .operatorsCount()
-            .block(at)
-            .call()
-            .await?
+        let count = ask(
+            &provider,
+            middleware,
+            at,
+            &Middleware::operatorsCountCall {},
+        )
+        .await?;
+        let count: u64 = count
             .try_into()
             .map_err(|_| "more operators than there can be")?;
         let mut stakes = Vec::new();
         let mut from = 0;
         while from < count {
             let to = count.min(from.saturating_add(OPERATORS_PER_CALL));
-            let page = middleware
-                .stakesAt(time, U256::from(from), U256::from(to))
-                .block(at)
-                .call()
-                .await?;
+            let question = Middleware::stakesAtCall {
+                timestamp: time,
+                from: U256::from(from),
+                to: U256::from(to),
+            };
+            let page = ask(&provider, middleware, at, &question).await?;
             stakes.extend(page.into_iter().map(|stake| VaultStake {
                 operator: h160(stake.operator),
                 vault: h160(stake.vault),
@@ -149,4 +136,22 @@ impl StakeReader {
         }
         Ok(stakes)
     }
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Calls a view of a contract on the state `at` a block.
+async fn ask<C: SolCall>(
+    provider: &DynProvider,
+    contract: Address,
+    at: At,
+    question: &C,
+) -> Result<C::Return, Failure> {
+    let request = TransactionRequest {
+        to: Some(TxKind::Call(contract)),
+        input: question.abi_encode().into(),
+        ..Default::default()
+    };
+    let answer = provider.call(request).block(at).await?;
+    Ok(C::abi_decode_returns(&answer)?)
 }
