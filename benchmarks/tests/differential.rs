@@ -113,6 +113,24 @@ fn failures_end_alike() {
     }
 }
 
+/// Seeds that once showed what nobody had listed, be it two differences at the same time.
+#[test]
+fn what_was_found_once_is_recognised() {
+    let mut both = Both::start().unwrap();
+    for (seed, length, name) in [
+        (
+            1002,
+            8,
+            "what comes from Ethereum, and what is due, runs before what is native",
+        ),
+        (1055, 8, "nothing runs in a program that has exited"),
+    ] {
+        let ran = both.run(&Scenario::random(seed, length)).unwrap();
+        assert!(ran.unlisted.is_empty(), "seed {seed}: {:#?}", ran.unlisted);
+        assert!(ran.listed.contains_key(name), "seed {seed}: {ran:?}");
+    }
+}
+
 /// A difference that is no longer there must leave the list.
 #[test]
 fn each_listed_difference_is_there() {

@@ -13,11 +13,13 @@ mod error;
 pub mod gas;
 mod proof;
 mod query;
+mod request;
 mod round;
 mod run;
 mod snapshot;
 pub mod state;
 mod stats;
+mod stored;
 mod syscalls;
 mod vm;
 
@@ -27,17 +29,21 @@ pub use code::{MAX_CODE_LENGTH, MAX_FUNCTION_LENGTH, MAX_STATIC_PAGES};
 pub use error::{CodeError, OpenError, QueryError, RoundError, StoreError};
 pub use proof::ProveError;
 pub use query::{ProgramCost, Query, QueryContext, QueryReply};
-pub use snapshot::{CHUNK_BYTES, Export, Import, MAX_OBJECT_BYTES, Progress, SnapshotError};
+#[doc(hidden)]
+pub use snapshot::named_by;
+pub use snapshot::{
+    CHUNK_BYTES, Export, Import, MAX_CHUNK_BYTES, MAX_OBJECT_BYTES, Progress, SnapshotError,
+};
 pub use stats::ExecutorStats;
 
 use code::Codes;
-use codec::{Decode, Encode};
+use codec::Decode;
 use gear_exe_primitives::{
     ActorId, CodeId, H256,
-    hashing::blake2b256,
     round::{ChainBlock, RoundInput, RoundOutcome},
 };
 use parking_lot::Mutex;
+use request::request_hash;
 use state::{
     DispatchStash, Mailbox, MemoryPages, MemoryPagesRegion, MessageQueue, ProgramRecord,
     ProgramState, UserMailbox, Waitlist,
@@ -52,6 +58,7 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
+use stored::StoredOutcome;
 use vm::Residents;
 
 /// The version of the executor's behaviour that this crate implements: [`ExecutionParameters::executor_version`].
@@ -92,8 +99,8 @@ struct Inner {
     stats: Arc<Counters>,
     residents: Residents,
     query_residents: Residents,
-    /// Held while a round is executed and stored.
-    round: Mutex<()>,
+    /// Held while a round is executed and stored. The outcome is encoded in here: a buffer that stays.
+    round: Mutex<Vec<u8>>,
     pool: rayon::ThreadPool,
     /// Readers must not hold up rounds.
     query_pool: rayon::ThreadPool,
@@ -108,19 +115,8 @@ pub struct Stored {
     pub objects: u64,
 }
 
-/// An outcome as it is stored.
-#[derive(Encode, Decode)]
-struct StoredOutcome {
-    number: u64,
-    /// Hash of base and input.
-    request: H256,
-    outcome: RoundOutcome,
-}
-
-/// What a round is asked to do.
-fn request_hash(base: H256, input: &RoundInput) -> H256 {
-    blake2b256([base.as_bytes(), &input.encode()])
-}
+/// Bytes of the buffer for outcomes that are kept from round to round.
+const KEPT_BUFFER: usize = 32 << 20;
 
 fn thread_pool(name: &'static str, threads: usize) -> Result<rayon::ThreadPool, OpenError> {
     Ok(rayon::ThreadPoolBuilder::new()
@@ -184,7 +180,7 @@ impl Executor {
         base: H256,
         input: &RoundInput,
     ) -> Result<RoundOutcome, RoundError> {
-        let _one_at_a_time = self.inner.round.lock();
+        let mut one_at_a_time = self.inner.round.lock();
         let block = input.block;
         if let Some(stored) = self.stored_outcome(block.hash)? {
             return if stored.request == request_hash(base, input) {
@@ -193,7 +189,7 @@ impl Executor {
                 Err(RoundError::Conflict(block.hash))
             };
         }
-        let outcome = self.execute_and_store(base, input);
+        let outcome = self.execute_and_store(base, input, &mut one_at_a_time);
         if outcome.is_err() {
             // What its programs hold will never be.
             self.inner.residents.discard();
@@ -205,6 +201,7 @@ impl Executor {
         &self,
         base: H256,
         input: &RoundInput,
+        buffer: &mut Vec<u8>,
     ) -> Result<RoundOutcome, RoundError> {
         let block = input.block;
         let began = Instant::now();
@@ -229,9 +226,13 @@ impl Executor {
             request,
             outcome,
         };
-        let encoded = stored.encode();
+        buffer.clear();
+        stored.write(buffer);
         let root = stored.outcome.state_root;
-        self.inner.disk.write_round(block, &encoded, root, &added)?;
+        self.inner.disk.write_round(block, buffer, root, &added)?;
+        if buffer.capacity() > KEPT_BUFFER {
+            *buffer = Vec::new();
+        }
         self.inner.residents.keep();
 
         let outcome = stored.outcome;
@@ -250,9 +251,7 @@ impl Executor {
     fn stored_outcome(&self, block: H256) -> Result<Option<StoredOutcome>, StoreError> {
         let stored = self.inner.disk.get(Table::Outcomes, block)?;
         stored
-            .map(|bytes| {
-                StoredOutcome::decode(&mut bytes.as_slice()).map_err(|_| StoreError::Corrupt(block))
-            })
+            .map(|bytes| StoredOutcome::read(&bytes).map_err(|_| StoreError::Corrupt(block)))
             .transpose()
     }
 

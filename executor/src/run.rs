@@ -59,7 +59,7 @@ pub(crate) struct Sent {
     pub(crate) delay: u32,
     pub(crate) gas: GasTerms,
     /// Set if the destination is a program that comes into being with the message.
-    pub(crate) birth: Option<Birth>,
+    pub(crate) birth: Option<Box<Birth>>,
 }
 
 /// A program that a run creates.
@@ -73,6 +73,8 @@ pub(crate) struct Birth {
 /// A reply that a run sends.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Replied {
+    /// Its id, if it was computed.
+    pub(crate) id: Option<MessageId>,
     pub(crate) payload: Vec<u8>,
     pub(crate) value: u128,
     pub(crate) gas_limit: Option<u64>,

@@ -3,8 +3,9 @@
 //! The objects of a state come in one order, which the state alone decides: the root first, below each object what it
 //! names, from the first to the last, and nothing twice. So whoever imports knows before each object what its hash must be
 //! and what it is; the stream says nothing but bytes, and anything else than what is due is refused before it is stored.
-//! All who have the state cut the same chunks, so one may come from here and the next from there. The codes of the state's
-//! programs are part of the stream; they are validated and compiled when they arrive.
+//! All who have the state cut the same chunks, so one may come from here and the next from there; where a chunk ends
+//! follows from what is in it, so that nobody can pass off a part of one. The codes of the state's programs are part of
+//! the stream; they are validated and compiled when they arrive.
 
 use crate::{
     CodeError, Executor, StoreError,
@@ -18,21 +19,21 @@ use codec::{Compact, Decode, Encode};
 use gear_exe_primitives::{H256, proof::Kind};
 use std::collections::HashSet;
 
-/// Most bytes of a chunk's objects together, unless it has but one.
+/// Bytes of objects with which a chunk is full: it ends with the object that brings it there. Only the last may have less.
 pub const CHUNK_BYTES: usize = 256 << 10;
-/// Longest object. A chunk may have this and a few bytes more.
+/// Longest object.
 pub const MAX_OBJECT_BYTES: usize = 8 << 20;
+/// Longest chunk. In front of an object stands its length, which has no more bytes than the object, or four.
+pub const MAX_CHUNK_BYTES: usize = MAX_OBJECT_BYTES + 2 * CHUNK_BYTES + 64;
 /// Objects that may be due at a time. A state, however it was made, is far below.
 const MAX_OPEN: usize = 1 << 20;
-/// Bytes around the objects of a chunk: each has at least one, and none a longer length than five bytes.
-const MAX_CHUNK: usize = MAX_OBJECT_BYTES + 64;
 
 /// Why a chunk is refused, or a snapshot not finished. What was taken before stays.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum SnapshotError {
     #[error(
-        "a chunk of a snapshot is no list of objects, or too large; its sender is faulty: ask another node"
+        "a chunk of a snapshot is no list of objects, or cut in the wrong place; its sender is faulty: ask another node"
     )]
     Chunk,
     #[error(
@@ -72,17 +73,12 @@ pub struct Export {
     open: Vec<Link>,
     /// What came and may come again.
     seen: HashSet<H256>,
-    /// Read, but not sent.
-    next: Option<Vec<u8>>,
     failed: bool,
 }
 
 impl Export {
     /// The next object.
     fn object(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
-        if let Some(bytes) = self.next.take() {
-            return Ok(Some(bytes));
-        }
         while let Some(link) = self.open.pop() {
             if self.view.is_shared(link)? && !self.seen.insert(staged::key(link)) {
                 continue;
@@ -98,11 +94,9 @@ impl Export {
 
     fn chunk(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         let (mut count, mut size, mut body) = (0u32, 0, Vec::new());
-        while let Some(bytes) = self.object()? {
-            if count > 0 && size + bytes.len() > CHUNK_BYTES {
-                self.next = Some(bytes);
-                break;
-            }
+        while size < CHUNK_BYTES
+            && let Some(bytes) = self.object()?
+        {
             count += 1;
             size += bytes.len();
             bytes.encode_to(&mut body);
@@ -152,24 +146,30 @@ impl Import<'_> {
     /// # Errors
     ///
     /// [`SnapshotError`]; another sender may have the right chunk. [`SnapshotError::Malformed`] and
-    /// [`SnapshotError::Code`] say that the root is none that this executor can work with.
+    /// [`SnapshotError::Code`] say that the root is none that this executor can work with, [`SnapshotError::Unknown`] that
+    /// another import has begun meanwhile and dropped this one.
     pub fn push(&mut self, chunk: &[u8]) -> Result<Progress, SnapshotError> {
-        let objects = read(chunk)?;
+        let disk = &self.executor.inner.disk;
+        if !disk.is_at(&self.stage)? {
+            return Err(SnapshotError::Unknown(self.stage.root));
+        }
+        let mut objects = Objects::of(chunk)?;
         let (mut stage, mut rows) = (self.stage.clone(), Rows::new());
-        for bytes in objects {
+        while let Some(bytes) = objects.next()? {
             let link = stage.open.pop().ok_or(SnapshotError::Excess)?;
-            if link.kind.hash(&bytes) != link.hash {
+            if link.kind.hash(bytes) != link.hash {
                 return Err(SnapshotError::Wrong(link.hash));
             }
             stage.objects += 1;
             stage.bytes += bytes.len() as u64;
             if link.kind == Kind::Code {
-                self.executor.add_code(&bytes)?;
+                self.executor.add_code(bytes)?;
                 rows.insert(staged::key(link), None);
             } else {
-                let below = links::links(link.kind, &bytes);
+                let below = links::links(link.kind, bytes);
                 let below = below.ok_or(SnapshotError::Malformed(link.hash))?;
-                rows.insert(link.hash, Some(Object::new(link.kind, bytes, &below)));
+                let object = Object::new(link.kind, bytes.to_vec(), &below);
+                rows.insert(link.hash, Some(object));
                 stage.open.extend(below.into_iter().rev());
                 if stage.open.len() > MAX_OPEN {
                     return Err(SnapshotError::Malformed(stage.root));
@@ -177,8 +177,13 @@ impl Import<'_> {
             }
             self.skip(&mut stage, &rows)?;
         }
+        if !objects.is_full() && !stage.open.is_empty() {
+            return Err(SnapshotError::Chunk);
+        }
         stage.chunks += 1;
-        self.executor.inner.disk.add_to_stage(&stage, &rows)?;
+        if !disk.add_to_stage(&self.stage, &stage, &rows)? {
+            return Err(SnapshotError::Unknown(stage.root));
+        }
         self.stage = stage;
         Ok(self.progress())
     }
@@ -218,23 +223,69 @@ impl Import<'_> {
     }
 }
 
-/// The objects of a chunk.
-fn read(mut chunk: &[u8]) -> Result<Vec<Vec<u8>>, SnapshotError> {
-    if chunk.len() > MAX_CHUNK {
-        return Err(SnapshotError::Chunk);
+/// The objects of a chunk, one by one: what it says of their number and lengths costs nothing before they are there.
+struct Objects<'a> {
+    left: u32,
+    rest: &'a [u8],
+    /// Bytes of those that were read.
+    size: usize,
+}
+
+impl<'a> Objects<'a> {
+    fn of(mut chunk: &'a [u8]) -> Result<Self, SnapshotError> {
+        let left = length(&mut chunk)?;
+        if left == 0 || chunk.len() > MAX_CHUNK_BYTES {
+            return Err(SnapshotError::Chunk);
+        }
+        Ok(Self {
+            left,
+            rest: chunk,
+            size: 0,
+        })
     }
-    let objects = Vec::<Vec<u8>>::decode(&mut chunk).map_err(|_| SnapshotError::Chunk)?;
-    let size: usize = objects.iter().map(Vec::len).sum();
-    let fits = size <= CHUNK_BYTES || (objects.len() == 1 && size <= MAX_OBJECT_BYTES);
-    if objects.is_empty() || !chunk.is_empty() || !fits {
-        return Err(SnapshotError::Chunk);
+
+    fn is_full(&self) -> bool {
+        self.size >= CHUNK_BYTES
     }
-    Ok(objects)
+
+    /// The next one; nothing if that was all. What comes after the one that fills the chunk is none of it.
+    fn next(&mut self) -> Result<Option<&'a [u8]>, SnapshotError> {
+        if self.left == 0 {
+            return match self.rest {
+                [] => Ok(None),
+                _ => Err(SnapshotError::Chunk),
+            };
+        }
+        let length = length(&mut self.rest)? as usize;
+        if length > MAX_OBJECT_BYTES || self.is_full() {
+            return Err(SnapshotError::Chunk);
+        }
+        let parts = self.rest.split_at_checked(length);
+        let (object, rest) = parts.ok_or(SnapshotError::Chunk)?;
+        self.left -= 1;
+        self.size += length;
+        self.rest = rest;
+        Ok(Some(object))
+    }
+}
+
+fn length(rest: &mut &[u8]) -> Result<u32, SnapshotError> {
+    let length = Compact::<u32>::decode(rest);
+    length
+        .map(|length| length.0)
+        .map_err(|_| SnapshotError::Chunk)
+}
+
+/// What an object of this kind names, in the order of a stream; nothing if it is no such object.
+#[doc(hidden)]
+pub fn named_by(kind: Kind, bytes: &[u8]) -> Option<Vec<(Kind, H256)>> {
+    let links = links::links(kind, bytes)?.into_iter();
+    Some(links.map(|link| (link.kind, link.hash)).collect())
 }
 
 impl Executor {
-    /// The state behind `root` in chunks of at most [`CHUNK_BYTES`], or of one longer object. It is that of the store as it
-    /// is now, whatever is forgotten later; as long as it is held, the file cannot reuse what is forgotten.
+    /// The state behind `root` in chunks of [`CHUNK_BYTES`] and what the last object of each has beyond. It is that of the
+    /// store as it is now, whatever is forgotten later; as long as it is held, the file cannot reuse what is forgotten.
     ///
     /// # Errors
     ///
@@ -250,7 +301,6 @@ impl Executor {
             view,
             open: vec![link],
             seen: HashSet::new(),
-            next: None,
             failed: false,
         })
     }

@@ -115,10 +115,12 @@ fn a_state_lives_on_where_it_was_taken() {
     let root = world.root;
     let stream = chunks(&world.executor, root);
     assert!(stream.len() > 1);
-    for chunk in &stream {
+    for (number, chunk) in stream.iter().enumerate() {
         let objects = Vec::<Vec<u8>>::decode(&mut chunk.as_slice()).unwrap();
         let bytes: usize = objects.iter().map(Vec::len).sum();
-        assert!(bytes <= CHUNK_BYTES || objects.len() == 1, "{bytes}");
+        // The last object fills it.
+        assert!(bytes - objects.last().unwrap().len() < CHUNK_BYTES);
+        assert!(bytes >= CHUNK_BYTES || number + 1 == stream.len());
     }
     let other = Executor::open(cold()).unwrap();
     import(&other, root, &stream);
@@ -194,6 +196,11 @@ fn another_import_takes_the_place_of_one_that_is_not_whole() {
     let mut first = executor.importer(old).unwrap();
     first.push(&stream[0]).unwrap();
     import(&executor, world.root, &next);
+    // What the first one had taken is gone.
+    assert!(matches!(
+        first.push(&stream[1]),
+        Err(SnapshotError::Unknown(root)) if root == old
+    ));
     assert!(matches!(first.finish(), Err(SnapshotError::Incomplete(_))));
     assert_eq!(executor.importer(old).unwrap().progress().chunks, 0);
     executor.drop_import().unwrap();
@@ -238,7 +245,7 @@ fn rounds_run_while_a_state_arrives() {
     assert_eq!(other.stored().unwrap().objects, 0);
 }
 
-/// Lists of objects that are no chunk, or not the one that is due.
+/// Lists of objects that are no chunk, or not the one that is due, be it by where they are cut.
 fn forged(stream: &[Vec<u8>], number: usize, foreign: &[u8]) -> Vec<Vec<u8>> {
     let right = Vec::<Vec<u8>>::decode(&mut stream[number].as_slice()).unwrap();
     let mut all = vec![
@@ -252,7 +259,14 @@ fn forged(stream: &[Vec<u8>], number: usize, foreign: &[u8]) -> Vec<Vec<u8>> {
         vec![vec![0u8; CHUNK_BYTES]; 2].encode(),
         vec![0xff; MAX_OBJECT_BYTES + 100],
         vec![0xfe, 0xff, 0xff, 0xff],
+        // As many empty ones as there is room for.
+        vec![Vec::<u8>::new(); 1 << 20].encode(),
     ];
+    if let Some(next) = stream.get(number + 1) {
+        let next = Vec::<Vec<u8>>::decode(&mut next.as_slice()).unwrap();
+        all.push([&right[..], &next[..1]].concat().encode());
+        all.push([right.clone(), next].concat().encode());
+    }
     for other in [number.wrapping_sub(1), number + 1] {
         all.extend(stream.get(other).cloned());
     }
@@ -263,10 +277,7 @@ fn forged(stream: &[Vec<u8>], number: usize, foreign: &[u8]) -> Vec<Vec<u8>> {
         all.push(objects.encode());
         let mut objects = right.clone();
         objects.remove(at);
-        // Without its last object a chunk is only shorter.
-        if at + 1 < right.len() {
-            all.push(objects.encode());
-        }
+        all.push(objects.encode());
         let mut objects = right.clone();
         objects.insert(at, right[0].clone());
         all.push(objects.encode());

@@ -79,6 +79,7 @@ impl Round<'_> {
         self.budget.touch(program);
         self.budget.send(Outward::creation());
         self.programs.insert(program, work);
+        self.born = true;
         tracing::info!(program = %program, code = %creation.code_id, creator = %actor, balance = new.endowment, "program created by a program");
         self.transfer(actor, program, new.value)?;
         if new.delay > 0 {

@@ -88,6 +88,12 @@ impl Round<'_> {
             || most.fits(self.budget.with(size, programs), self.scope.parameters)
     }
 
+    /// Whether the round has room for this, whatever has gone before.
+    pub(super) fn fits(&self, most: Most, size: Outward, programs: &[ActorId]) -> bool {
+        self.scope.query.is_some()
+            || most.fits(self.budget.with(size, programs), self.scope.parameters)
+    }
+
     /// Whether the round may take in something from outside that changes `program`.
     pub(super) fn takes_in(&mut self, program: ActorId) -> bool {
         let first = !self.budget.taken_in;

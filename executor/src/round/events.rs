@@ -8,6 +8,7 @@ use crate::{
         Answer, Dispatch, DispatchKind, GasTerms, MailboxMessage, MessageDetails, MessageType,
         account::{Account, Life, put_payload},
         root::{Held, Outgoing, Task},
+        store::Content,
     },
 };
 use gear_exe_primitives::{
@@ -29,6 +30,79 @@ pub(crate) struct Incoming {
     pub(crate) answer: Answer,
     pub(crate) message_type: MessageType,
     pub(crate) gas: GasTerms,
+}
+
+impl Incoming {
+    /// From Ethereum.
+    pub(super) fn event(
+        id: MessageId,
+        source: H160,
+        payload: Vec<u8>,
+        value: u128,
+        call_reply: bool,
+    ) -> Self {
+        Self {
+            id,
+            source: source.into(),
+            payload,
+            value,
+            answer: if call_reply {
+                Answer::Call
+            } else {
+                Answer::Event
+            },
+            message_type: MessageType::Canonical,
+            gas: GasTerms::default(),
+        }
+    }
+
+    pub(super) fn native(native: NativeMessage) -> Self {
+        Self {
+            id: native.id,
+            source: native.source.into(),
+            payload: native.payload,
+            value: 0,
+            answer: if native.receipt_only {
+                Answer::Receipt
+            } else {
+                Answer::Event
+            },
+            message_type: MessageType::Injected,
+            gas: GasTerms::default(),
+        }
+    }
+
+    /// For the queue of `program`.
+    pub(super) fn into_dispatch(
+        self,
+        content: &Content,
+        program: ActorId,
+        kind: DispatchKind,
+    ) -> Dispatch {
+        let Self {
+            id,
+            source,
+            payload,
+            value,
+            answer,
+            message_type,
+            gas,
+        } = self;
+        tracing::debug!(message = %id, %program, %source, ?kind, value, bytes = payload.len(), "message queued");
+        Dispatch {
+            id,
+            kind,
+            source,
+            payload: put_payload(content, payload),
+            value,
+            details: None,
+            context: None,
+            message_type,
+            answer,
+            gas,
+            draw: None,
+        }
+    }
 }
 
 /// Longest way from heir to heir of programs that have exited.
@@ -83,19 +157,7 @@ impl Round<'_> {
                     }
                     _ => DispatchKind::Handle,
                 };
-                let incoming = Incoming {
-                    id,
-                    source: source.into(),
-                    payload,
-                    value,
-                    answer: if call_reply {
-                        Answer::Call
-                    } else {
-                        Answer::Event
-                    },
-                    message_type: MessageType::Canonical,
-                    gas: GasTerms::default(),
-                };
+                let incoming = Incoming::event(id, source, payload, value, call_reply);
                 self.enqueue(actor, kind, incoming)
             }
             MirrorEvent::ReplyQueueingRequested {
@@ -157,20 +219,8 @@ impl Round<'_> {
             });
             return Ok(());
         }
-        let incoming = Incoming {
-            id: native.id,
-            source: native.source.into(),
-            payload: native.payload,
-            value: 0,
-            answer: if native.receipt_only {
-                Answer::Receipt
-            } else {
-                Answer::Event
-            },
-            message_type: MessageType::Injected,
-            gas: GasTerms::default(),
-        };
-        self.enqueue(native.destination, DispatchKind::Handle, incoming)
+        let program = native.destination;
+        self.enqueue(program, DispatchKind::Handle, Incoming::native(native))
     }
 
     pub(crate) fn enqueue(
@@ -179,31 +229,9 @@ impl Round<'_> {
         kind: DispatchKind,
         incoming: Incoming,
     ) -> Result<(), RoundError> {
-        let Incoming {
-            id,
-            source,
-            payload,
-            value,
-            answer,
-            message_type,
-            gas,
-        } = incoming;
-        tracing::debug!(message = %id, program = %actor, %source, ?kind, value, bytes = payload.len(), "message queued");
-        let payload = put_payload(self.scope.content, payload);
+        let dispatch = incoming.into_dispatch(self.scope.content, actor, kind);
         if let Some(work) = self.work(actor)? {
-            work.account.queue.push_back(Dispatch {
-                id,
-                kind,
-                source,
-                payload,
-                value,
-                details: None,
-                context: None,
-                message_type,
-                answer,
-                gas,
-                draw: None,
-            });
+            work.account.queue.push_back(dispatch);
         }
         Ok(())
     }
@@ -324,7 +352,7 @@ impl Round<'_> {
 }
 
 /// Whether a program has neither run nor been sent its first message.
-fn awaits_init(account: &Account) -> bool {
+pub(super) fn awaits_init(account: &Account) -> bool {
     !account.init_sent
         && matches!(
             account.life,

@@ -9,9 +9,11 @@
 //! A program's ETH is in two places: what it owns in its Mirror, what is on its way in the Router's custody for it. A
 //! [`Work`] keeps the account of both; what moves between them becomes the program's transition.
 
+mod answers;
 mod aside;
 mod birth;
 mod budget;
+mod drain;
 pub(crate) mod events;
 mod finish;
 mod intake;
@@ -208,6 +210,8 @@ pub(crate) struct Round<'a> {
     replies: Vec<NativeReply>,
     budget: Budget,
     gas_burned: u64,
+    /// A program has been created by one since the round began.
+    born: bool,
     answer: Option<Answer>,
     /// A query goes on when its answer is there.
     to_the_end: bool,
@@ -285,6 +289,7 @@ impl<'a> Round<'a> {
             replies: Vec::new(),
             budget: Budget::default(),
             gas_burned: 0,
+            born: false,
             answer: None,
             to_the_end: false,
         })

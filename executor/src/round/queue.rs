@@ -8,15 +8,18 @@
 //! Where the sender has set what a message may burn, that is the most for all its runs together; running out of it is a
 //! failure and no poverty.
 
-use super::{Directory, Scope, Work};
+use super::{
+    Directory, Scope, Work,
+    answers::{Answers, Reply, Users},
+};
 use crate::{
     RoundError,
     code::Code,
     gas,
     run::{Ended, Replied, RunInput, RunOutput, Sent},
     state::{
-        Answer, ContextStore, Dispatch, DispatchKind, Expiring, MessageDetails, MessageType,
-        PayloadLookup, Wait,
+        ContextStore, Dispatch, DispatchKind, Expiring, MessageDetails, MessageType, PayloadLookup,
+        Wait,
         account::{Life, get_payload},
         root::Task,
     },
@@ -38,17 +41,7 @@ pub(super) enum Effect {
     /// The value is the program's own, and so was the executable balance of a program that comes into being.
     Send(Sent, u128),
     /// The value is in the program's custody.
-    Reply {
-        to: MessageId,
-        source: ActorId,
-        code: ReplyCode,
-        payload: Vec<u8>,
-        value: u128,
-        /// The most that its handling may burn.
-        gas_limit: Option<u64>,
-        answer: Answer,
-        native: bool,
-    },
+    Reply(Reply),
     /// The value is in the program's custody and becomes its own.
     Keep {
         value: u128,
@@ -65,6 +58,8 @@ pub(super) enum Effect {
 /// What a wave did to one program.
 pub(super) struct QueueResult {
     pub(super) work: Work,
+    pub(super) answers: Answers,
+    /// What comes after the answers.
     pub(super) effects: Vec<Effect>,
     pub(super) receipts: Vec<Receipt>,
     /// Gas burned, charged or not.
@@ -78,9 +73,9 @@ pub(super) fn run_queue(
     actor: ActorId,
     code: &Arc<Code>,
     work: Work,
-    share: u64,
+    (share, users): (u64, Users),
 ) -> Result<QueueResult, RoundError> {
-    // Each message has a receipt, and most have one effect.
+    // Each message has a receipt.
     let likely = work.account.queue.len().min(1_024) as usize;
     let mut queue = Queue {
         scope,
@@ -89,11 +84,14 @@ pub(super) fn run_queue(
         code,
         result: QueueResult {
             work,
-            effects: Vec::with_capacity(likely),
+            answers: Answers::default(),
+            effects: Vec::new(),
             receipts: Vec::with_capacity(likely),
             spent: 0,
         },
         hashed: (Vec::new(), keccak256([[]])),
+        users,
+        sends: false,
         ran: 0,
         burned: 0,
     };
@@ -125,12 +123,15 @@ pub(super) fn run_queue(
 
 pub(super) struct Queue<'a> {
     pub(super) scope: Scope<'a>,
-    directory: &'a Arc<Directory>,
+    pub(super) directory: &'a Arc<Directory>,
     pub(super) actor: ActorId,
     pub(super) code: &'a Arc<Code>,
     pub(super) result: QueueResult,
     /// The last payload that was hashed for a receipt: many programs say the same again and again.
     hashed: (Vec<u8>, H256),
+    pub(super) users: Users,
+    /// The program has sent something that may go to Ethereum, and that is not among the answers.
+    pub(super) sends: bool,
     /// Runs, and gas that they burned: added to the counters at once, since threads slow each other down there.
     ran: u64,
     burned: u64,
@@ -159,7 +160,8 @@ impl Queue<'_> {
             return Ok(Some(dispatch));
         }
         let old = dispatch.context.take();
-        let mut output = self.run(&mut dispatch, old.clone(), limit, whole - limit)?;
+        let context = old.as_deref().cloned();
+        let mut output = self.run(&mut dispatch, context, limit, whole - limit)?;
         self.result.work.account.reservations = std::mem::take(&mut output.reservations);
         // One that may burn nothing is work as well.
         let spent = output.gas_burned.max(gas::DISPATCH);
@@ -301,7 +303,7 @@ impl Queue<'_> {
     fn apply(
         &mut self,
         mut dispatch: Dispatch,
-        old: Option<ContextStore>,
+        old: Option<Box<ContextStore>>,
         output: RunOutput,
     ) -> Result<(), RoundError> {
         let kept = old.as_ref().map_or(0, |context| context.gas_burned);
@@ -329,9 +331,10 @@ impl Queue<'_> {
             *initialized = true;
         }
         for sent in output.sent {
-            let gas = sent.birth.map_or(0, |birth| birth.gas);
+            let gas = sent.birth.as_ref().map_or(0, |birth| birth.gas);
             self.result.work.given = self.result.work.given.saturating_add(gas);
             let endowment = self.set_aside(gas);
+            self.sends = true;
             self.result.effects.push(Effect::Send(sent, endowment));
         }
         self.apply_reservations(&output.set_aside);
@@ -350,10 +353,10 @@ impl Queue<'_> {
                 draw.gas_burned = 0;
             }
             self.keep_for_signal(&mut context, &output.set_aside);
-            dispatch.context = Some(context);
+            dispatch.context = Some(Box::new(context));
             return self.wait(dispatch, blocks);
         }
-        self.take_back_for_signal(old.as_ref());
+        self.take_back_for_signal(old.as_deref());
         self.reply(&dispatch, output.reply, gas_burned)?;
         if let Ended::Exit(heir) = ended {
             self.exit(heir)?;
@@ -434,6 +437,7 @@ impl Queue<'_> {
             ReplyCode::SUCCESS_AUTO
         };
         let Replied {
+            id,
             payload,
             value,
             gas_limit,
@@ -441,8 +445,9 @@ impl Queue<'_> {
         self.receipt(dispatch.id, code, &payload, value, gas_burned);
         if dispatch.kind != DispatchKind::Reply {
             self.result.work.move_to_custody(value)?;
-            self.result.effects.push(Effect::Reply {
+            self.answer(Reply {
                 to: dispatch.id,
+                id,
                 source: dispatch.source,
                 code,
                 payload,
@@ -450,7 +455,7 @@ impl Queue<'_> {
                 gas_limit: dispatch.gas.reply.or(gas_limit),
                 answer: dispatch.answer,
                 native: dispatch.message_type == MessageType::Injected,
-            });
+            })?;
         }
         Ok(())
     }
@@ -485,7 +490,7 @@ impl Queue<'_> {
         gas_burned: u64,
         aside: u64,
     ) -> Result<(), RoundError> {
-        self.take_back_for_signal(dispatch.context.as_ref());
+        self.take_back_for_signal(dispatch.context.as_deref());
         if dispatch.kind == DispatchKind::Signal {
             tracing::debug!(signal = %dispatch.id, program = %self.actor, ?code, gas = gas_burned, "signal failed");
             return Ok(());
@@ -511,8 +516,9 @@ impl Queue<'_> {
             return Ok(());
         }
         self.receipt(dispatch.id, code, &payload, value, gas_burned);
-        self.result.effects.push(Effect::Reply {
+        self.answer(Reply {
             to: dispatch.id,
+            id: None,
             source: dispatch.source,
             code,
             payload,
@@ -520,8 +526,7 @@ impl Queue<'_> {
             gas_limit: dispatch.gas.reply,
             answer: dispatch.answer,
             native: dispatch.message_type == MessageType::Injected,
-        });
-        Ok(())
+        })
     }
 
     fn receipt(

@@ -62,7 +62,7 @@ impl Queue<'_> {
     pub(super) fn await_seed(
         &mut self,
         mut dispatch: Dispatch,
-        context: Option<ContextStore>,
+        context: Option<Box<ContextStore>>,
         burned: u64,
     ) -> Result<(), RoundError> {
         let draw = dispatch.draw.get_or_insert_default();

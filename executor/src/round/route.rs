@@ -1,9 +1,9 @@
-//! Where things go: to programs at once, to Ethereum through a queue that lets each round take as much as it may.
+//! Where things go: to programs at once, to Ethereum through a queue that lets each round take as much as it may
+//! ([`drain`](super::drain)).
 
 use super::{Round, budget::Most, events::Incoming, queue::Effect};
 use crate::{
     RoundError,
-    gas::Outward,
     run::Sent,
     state::{
         Answer, Dispatch, DispatchKind, Expiring, GasTerms, MailboxMessage, MessageType,
@@ -15,9 +15,7 @@ use crate::{
 use gear_exe_primitives::{
     ActorId, MessageId,
     message::{OutgoingMessage, ReplyCode, ReplyDetails},
-    round::NativeReply,
 };
-use std::sync::atomic::Ordering::Relaxed;
 
 impl Round<'_> {
     pub(super) fn route(&mut self, actor: ActorId, effect: Effect) -> Result<(), RoundError> {
@@ -35,55 +33,36 @@ impl Round<'_> {
                 }
                 self.pass_on(actor, Held::Value { heir, value })
             }
-            Effect::Reply {
-                to,
-                source,
-                code,
-                payload,
-                value,
-                gas_limit,
-                answer,
-                native,
-            } => {
-                if self.scope.query == Some(to) {
+            Effect::Reply(reply) => {
+                if self.scope.query == Some(reply.to) {
                     self.answer = Some(super::Answer {
-                        code,
-                        payload,
-                        value,
+                        code: reply.code,
+                        payload: reply.payload,
+                        value: reply.value,
                     });
                     return Ok(());
                 }
-                let details = ReplyDetails { to, code };
-                if self.find(source)? {
-                    let reply = Held::Reply {
-                        destination: source,
-                        details,
-                        payload,
-                        value,
-                        gas_limit,
+                if self.find(reply.source)? {
+                    let held = Held::Reply {
+                        destination: reply.source,
+                        details: ReplyDetails {
+                            to: reply.to,
+                            code: reply.code,
+                        },
+                        payload: reply.payload,
+                        value: reply.value,
+                        gas_limit: reply.gas_limit,
                     };
-                    return self.pass_on(actor, reply);
+                    return self.pass_on(actor, held);
                 }
-                if native {
-                    self.replies.push(NativeReply {
-                        message_id: to,
-                        payload: payload.clone(),
-                    });
-                    if answer == Answer::Receipt && value == 0 {
-                        return Ok(());
-                    }
+                let (told, message) = reply.for_user();
+                self.replies.extend(told);
+                match message {
+                    Some(message) => self.outgoing(actor, Outgoing::Reply(message)),
+                    None => Ok(()),
                 }
-                let message = OutgoingMessage {
-                    id: MessageId::reply(to),
-                    destination: source.to_address_lossy(),
-                    payload,
-                    value,
-                    reply_details: Some(details),
-                    call: answer == Answer::Call,
-                };
-                self.outgoing(actor, Outgoing::Reply(message))
             }
-            Effect::Send(sent, endowment) => match sent.birth {
+            Effect::Send(sent, endowment) => match sent.birth.as_deref().copied() {
                 Some(birth) => self.create(actor, sent, birth, endowment),
                 None => self.send(actor, sent),
             },
@@ -179,7 +158,7 @@ impl Round<'_> {
     }
 
     /// Takes what a program sends to another one there. Its value leaves the sender's custody.
-    fn deliver(&mut self, actor: ActorId, held: Held) -> Result<(), RoundError> {
+    pub(super) fn deliver(&mut self, actor: ActorId, held: Held) -> Result<(), RoundError> {
         match held {
             Held::Message {
                 id,
@@ -289,138 +268,8 @@ impl Round<'_> {
         !self.ledger.outgoing.is_empty() || !self.ledger.held.is_empty()
     }
 
-    /// Hands over what waits for Ethereum and for programs, as far as `most` of the round's budget allows: one of each
-    /// program in turn, each program's own in order.
-    pub(super) fn drain(&mut self, most: Most) -> Result<(), RoundError> {
-        // Neither kind can keep the other out for ever.
-        let programs_first = self.scope.block.number.is_multiple_of(2);
-        if programs_first {
-            self.drain_all_held(most)?;
-        }
-        self.drain_all_outgoing(most)?;
-        if !programs_first {
-            self.drain_all_held(most)?;
-        }
-        Ok(())
-    }
-
-    /// One of each program in turn, until there is nothing left or no room.
-    fn drain_all_outgoing(&mut self, most: Most) -> Result<(), RoundError> {
-        let content = self.scope.content;
-        loop {
-            let backlog = &mut self.ledger.outgoing;
-            let next = match backlog.seek(content, self.ledger.turns.outgoing)? {
-                None => backlog.seek(content, ActorId::zero())?,
-                next => next,
-            };
-            let Some(actor) = next else {
-                return Ok(());
-            };
-            if !self.drain_outgoing(actor, most)? {
-                return Ok(());
-            }
-            self.ledger.turns.outgoing = after(actor);
-        }
-    }
-
-    fn drain_all_held(&mut self, most: Most) -> Result<(), RoundError> {
-        let content = self.scope.content;
-        loop {
-            let backlog = &mut self.ledger.held;
-            let next = match backlog.seek(content, self.ledger.turns.held)? {
-                None => backlog.seek(content, ActorId::zero())?,
-                next => next,
-            };
-            let Some(actor) = next else {
-                return Ok(());
-            };
-            if !self.drain_held(actor, most)? {
-                return Ok(());
-            }
-            self.ledger.turns.held = after(actor);
-        }
-    }
-
-    /// Hands over the next thing that a program has for Ethereum. False if the round has no room for it.
-    fn drain_outgoing(&mut self, actor: ActorId, most: Most) -> Result<bool, RoundError> {
-        let content = self.scope.content;
-        let size = self.ledger.outgoing.take(content, actor, |line| {
-            let next = line.peek(content)?;
-            Ok(next.map(|next| match next {
-                Outgoing::Reply(message) | Outgoing::Mail(_, message, _) => {
-                    Outward::message(message.payload.len(), message.call)
-                }
-                Outgoing::Claim(_) => Outward::claim(),
-            }))
-        })?;
-        let Some(size) = size else {
-            return Ok(true);
-        };
-        // The first of a round always goes: nothing can block the others for ever.
-        if !self.budget.is_first_message() && !self.admits(most, size, &[actor]) {
-            return Ok(false);
-        }
-        let backlog = &mut self.ledger.outgoing;
-        let next = backlog.take(content, actor, |line| line.pop_front(content))?;
-        let Some(next) = next else {
-            return Ok(true);
-        };
-        self.budget.send(size);
-        if self.scope.query.is_none() {
-            let stats = self.scope.stats;
-            stats.messages_to_ethereum.fetch_add(1, Relaxed);
-        }
-        self.hand_over(actor, next)?;
-        Ok(true)
-    }
-
-    /// Delivers the next thing that a program has for another one. False if the round has no room for it.
-    fn drain_held(&mut self, actor: ActorId, most: Most) -> Result<bool, RoundError> {
-        let content = self.scope.content;
-        let next = self.ledger.held.take(content, actor, |line| {
-            let next = line.peek(content)?;
-            Ok(next.map(|next| (next.destination(), next.outward())))
-        })?;
-        let Some((destination, outward)) = next else {
-            return Ok(true);
-        };
-        if !self.admits(most, outward, &[actor, destination]) {
-            return Ok(false);
-        }
-        let backlog = &mut self.ledger.held;
-        if let Some(next) = backlog.take(content, actor, |line| line.pop_front(content))? {
-            self.deliver(actor, next)?;
-        }
-        Ok(true)
-    }
-
-    fn hand_over(&mut self, actor: ActorId, outgoing: Outgoing) -> Result<(), RoundError> {
-        match outgoing {
-            Outgoing::Reply(message) => {
-                let details = message
-                    .reply_details
-                    .map(|details| (details.to, details.code));
-                tracing::debug!(program = %actor, user = ?message.destination, reply = ?details, value = message.value, "reply goes to Ethereum");
-                if let Some(work) = self.work(actor)? {
-                    work.move_to_mirror(message.value)?;
-                    work.change.messages.push(message);
-                }
-            }
-            Outgoing::Claim(claim) => {
-                if let Some(work) = self.work(actor)? {
-                    work.move_to_mirror(claim.value)?;
-                    work.change.value_claims.push(claim);
-                }
-            }
-            Outgoing::Mail(user, message, reply_gas) => {
-                self.mail(actor, user, message, reply_gas)?;
-            }
-        }
-        Ok(())
-    }
-
     /// A message to a user: its value stays in custody until the user claims it. An event is answered at once.
-    fn mail(
+    pub(super) fn mail(
         &mut self,
         actor: ActorId,
         user: ActorId,

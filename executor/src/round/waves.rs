@@ -2,6 +2,7 @@
 
 use super::{
     Directory, Round, Work,
+    answers::Users,
     budget::Most,
     parallel::in_parallel,
     queue::{self, Effect},
@@ -162,10 +163,14 @@ impl Round<'_> {
             }
         }
         let scope = self.scope;
+        let users = match self.born || scope.query.is_some() {
+            true => Users::Unknown,
+            false => Users::Known,
+        };
         // Who has the most messages begins first, so that the wave does not end with one program that all wait for.
         let length = |job: &(_, _, Work)| job.2.account.queue.len();
         let results = in_parallel(jobs, length, |(actor, code, work)| {
-            let job = || queue::run_queue(scope, directory, actor, &code, work, share);
+            let job = || queue::run_queue(scope, directory, actor, &code, work, (share, users));
             let result = catch_unwind(AssertUnwindSafe(job));
             (actor, result.unwrap_or(Err(RoundError::Panicked)))
         });
@@ -174,13 +179,27 @@ impl Round<'_> {
             .iter()
             .filter_map(|(_, result)| result.as_ref().ok());
         let receipts = receipts.map(|result| result.receipts.len()).sum();
-        self.receipts.reserve(receipts);
+        if results.len() > 1 {
+            self.receipts.reserve(receipts);
+        }
         for (actor, result) in results {
             let result = result?;
             self.gas_burned = self.gas_burned.saturating_add(result.spent);
-            self.receipts.extend(result.receipts);
+            if self.receipts.capacity() == 0 {
+                self.receipts = result.receipts;
+            } else {
+                self.receipts.extend(result.receipts);
+            }
             self.programs.insert(actor, result.work);
             effects.push((actor, result.effects));
+            self.replies.extend(result.answers.native);
+            if !result.answers.outgoing.is_empty() {
+                let backlog = &mut self.ledger.outgoing;
+                backlog.put(scope.content, actor, |line| {
+                    line.append(result.answers.outgoing);
+                    Ok(())
+                })?;
+            }
         }
         for (actor, effects) in effects {
             for effect in effects {

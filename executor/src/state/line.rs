@@ -55,6 +55,35 @@ impl<T> Line<T> {
         (self.front.len() + self.back.len()) as u64 + unread
     }
 
+    /// All of it, if it is in memory.
+    pub(crate) fn in_memory(&self) -> Option<&VecDeque<T>> {
+        self.unread.is_empty().then_some(&self.front)
+    }
+
+    /// What was read of it.
+    pub(crate) fn into_front(self) -> VecDeque<T> {
+        self.front
+    }
+
+    /// Makes room for so many more.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        match self.unread.is_empty() {
+            true => self.front.reserve(more),
+            false => self.back.reserve(more),
+        }
+    }
+
+    /// Adds all of these.
+    pub(crate) fn append(&mut self, mut items: VecDeque<T>) {
+        if !self.unread.is_empty() {
+            self.back.append(&mut items);
+        } else if self.front.is_empty() {
+            self.front = items;
+        } else {
+            self.front.append(&mut items);
+        }
+    }
+
     pub(crate) fn push_back(&mut self, item: T) {
         if self.unread.is_empty() {
             self.front.push_back(item);

@@ -265,6 +265,16 @@ impl<P> Forest<P> {
     pub(crate) fn is_empty(&self) -> bool {
         self.outer.is_empty() && self.loaded.is_empty()
     }
+
+    /// All of it, if none of it is stored.
+    pub(crate) fn in_memory(&self) -> Option<&BTreeMap<ActorId, P>> {
+        self.outer.is_empty().then_some(&self.loaded)
+    }
+
+    /// Takes what is in memory out.
+    pub(crate) fn take_loaded(&mut self) -> BTreeMap<ActorId, P> {
+        std::mem::take(&mut self.loaded)
+    }
 }
 
 impl<P: Part> Forest<P> {

@@ -65,20 +65,36 @@ impl Disk {
         Ok(())
     }
 
-    /// Adds objects to a snapshot.
-    pub(crate) fn add_to_stage(&self, stage: &Stage, rows: &Rows) -> Result<(), StoreError> {
+    /// Whether the snapshot is still as far as this.
+    pub(crate) fn is_at(&self, stage: &Stage) -> Result<bool, StoreError> {
+        let there = self.get(Table::Format, STAGE)?;
+        Ok(there.is_some_and(|there| there == stage.encode()))
+    }
+
+    /// Adds objects to a snapshot that is as far as `before`. False, and nothing is added, if it is not: another has begun
+    /// meanwhile.
+    pub(crate) fn add_to_stage(
+        &self,
+        before: &Stage,
+        stage: &Stage,
+        rows: &Rows,
+    ) -> Result<bool, StoreError> {
         let transaction = self.database.begin_write()?;
         {
+            let mut format = transaction.open_table(Table::Format.definition())?;
+            let there = format.get(STAGE.0)?;
+            if there.is_none_or(|there| there.value() != before.encode()) {
+                return Ok(false);
+            }
             let mut staged = transaction.open_table(Table::Staged.definition())?;
             for (key, object) in rows {
                 let bytes = object.as_ref().map(Object::encode).unwrap_or_default();
                 staged.insert(key.0, bytes.as_slice())?;
             }
-            let mut format = transaction.open_table(Table::Format.definition())?;
             format.insert(STAGE.0, stage.encode().as_slice())?;
         }
         transaction.commit()?;
-        Ok(())
+        Ok(true)
     }
 
     /// Drops what there is of a snapshot.

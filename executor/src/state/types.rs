@@ -239,7 +239,7 @@ pub struct Dispatch {
     /// What it belongs to.
     pub details: Option<MessageDetails>,
     /// Set once it has run and waited.
-    pub context: Option<ContextStore>,
+    pub context: Option<Box<ContextStore>>,
     /// How it came.
     pub message_type: MessageType,
     /// Where its reply goes if a user sent it. In JSON whether it calls the source back.

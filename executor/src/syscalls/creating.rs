@@ -145,7 +145,7 @@ impl Host {
             value,
             delay,
             gas: GasTerms::default(),
-            birth: Some(Birth { creation, gas }),
+            birth: Some(Box::new(Birth { creation, gas })),
         });
         Ok([id.as_ref(), destination.as_ref()].concat())
     }

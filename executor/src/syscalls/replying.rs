@@ -188,12 +188,14 @@ impl Host {
         payload.extend_from_slice(tail);
         self.sent_bytes += payload.len() as u64;
         self.input.context.replied = true;
+        let id = MessageId::reply(self.input.id);
         self.reply = Some(Replied {
+            id: Some(id),
             payload,
             value,
             gas_limit,
         });
-        Ok(MessageId::reply(self.input.id).as_ref().to_vec())
+        Ok(id.as_ref().to_vec())
     }
 
     fn reply_push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, u32> {

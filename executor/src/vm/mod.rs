@@ -11,6 +11,7 @@ mod loading;
 mod memory;
 pub(crate) mod meter;
 mod opening;
+mod ranges;
 mod resident;
 mod residents;
 mod shared;

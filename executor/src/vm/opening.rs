@@ -34,24 +34,17 @@ impl Tracker {
 
     /// Closes every page: to the kernel the memory is one mapping again. Safe in a signal handler.
     pub(super) fn close_all(&mut self) {
-        let pages = self.used.start.min(self.flags.len())..self.used.end.min(self.flags.len());
-        if !pages.is_empty() {
-            let (from, to) = (pages.start * OS_PAGE, pages.end * OS_PAGE);
-            self.broken |= !self.region.protect(from, to, Protection::None);
-        }
-        for flags in self.flags.get_mut(pages).unwrap_or_default() {
-            *flags &= !OPEN;
+        for index in 0..self.used.len() {
+            let pages = self.used_flags(index);
+            if !pages.is_empty() {
+                let (from, to) = (pages.start * OS_PAGE, pages.end * OS_PAGE);
+                self.broken |= !self.region.protect(from, to, Protection::None);
+            }
+            for flags in self.flags.get_mut(pages).unwrap_or_default() {
+                *flags &= !OPEN;
+            }
         }
         self.mappings = 0;
-    }
-
-    /// Widens the range of pages that were opened or paid for.
-    pub(super) fn use_pages(&mut self, from: usize, to: usize) {
-        self.used = if self.used.is_empty() {
-            from..to
-        } else {
-            self.used.start.min(from)..self.used.end.max(to)
-        };
     }
 
     /// Closes every page, between messages.
@@ -76,7 +69,7 @@ impl Tracker {
         if self.mappings > self.most_mappings {
             self.close_all();
         }
-        self.use_pages(from, to);
+        self.used.add(from..to);
         let mut before = self.borders(from, to);
         let mut done = self
             .region

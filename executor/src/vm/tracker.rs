@@ -16,6 +16,7 @@
 use super::{
     loading::Source,
     memory::{OS_PAGE, Protection, Region},
+    ranges::Ranges,
     undo::Undo,
 };
 use crate::gas;
@@ -48,12 +49,9 @@ const HOT: usize = 16;
 /// Every so many messages, pages that stayed open for nothing are closed.
 const AGEING: u32 = 64;
 
-/// What a program has paid for in the round: kept if it must leave memory before the round ends.
-pub(crate) struct Paid {
-    /// The first page that it is about.
-    first: usize,
-    flags: Vec<u8>,
-}
+/// What a program has paid for in the round: kept if it must leave memory before the round ends. Flags of pages, from a
+/// first one on.
+pub(crate) struct Paid(Vec<(usize, Vec<u8>)>);
 
 /// What the fault handler is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +70,7 @@ pub(crate) struct Tracker {
     /// By page of the operating system. Never shrinks; what is behind the memory's size is closed.
     pub(super) flags: Vec<u8>,
     /// The pages that were opened or paid for since the round began are in here.
-    pub(super) used: Range<usize>,
+    pub(super) used: Ranges,
     /// Pages of the stack, which lies in front of everything else.
     stack_pages: usize,
     /// Pages of the stack to be cleared; all its memory is allocated beforehand.
@@ -119,7 +117,7 @@ impl Tracker {
             source,
             // Zero without being touched: a large memory must not cost more to bring here than a small one.
             flags: vec![0; region.size() / OS_PAGE],
-            used: 0..0,
+            used: Ranges::new(),
             stack_pages,
             stack: Vec::with_capacity(stack_pages),
             hot: Vec::with_capacity(HOT),
@@ -176,39 +174,46 @@ impl Tracker {
     /// Begins a round: everything is closed and nothing is paid for.
     pub(super) fn begin_round(&mut self) {
         self.close();
-        for flags in self
-            .flags
-            .iter_mut()
-            .take(self.used.end)
-            .skip(self.used.start)
-        {
-            *flags &= !PAID;
+        for index in 0..self.used.len() {
+            let used = self.used_flags(index);
+            for flags in self.flags.get_mut(used).unwrap_or_default() {
+                *flags &= !PAID;
+            }
         }
-        self.used = 0..0;
+        self.used.clear();
         self.due = gas::WAKE;
+    }
+
+    /// One of the ranges that were used, as far as there are flags.
+    pub(super) fn used_flags(&self, index: usize) -> Range<usize> {
+        let used = self.used.get(index);
+        used.start.min(self.flags.len())..used.end.min(self.flags.len())
     }
 
     /// What was paid for in the round.
     pub(super) fn paid(&self) -> Paid {
-        let used = self.used.start..self.used.end.min(self.flags.len());
-        let flags = self.flags.get(used).unwrap_or_default();
-        Paid {
-            first: self.used.start,
-            flags: flags.iter().map(|flags| flags & PAID).collect(),
-        }
+        let all = (0..self.used.len()).map(|index| {
+            let used = self.used_flags(index);
+            let first = used.start;
+            let flags = self.flags.get(used).unwrap_or_default();
+            (first, flags.iter().map(|flags| flags & PAID).collect())
+        });
+        Paid(all.collect())
     }
 
     /// Takes over what was paid for before the program left memory.
     pub(super) fn restore_paid(&mut self, paid: &Paid) {
-        let end = paid.first + paid.flags.len();
-        if self.flags.len() < end {
-            self.flags.resize(end, 0);
+        for (first, paid) in &paid.0 {
+            let end = first + paid.len();
+            if self.flags.len() < end {
+                self.flags.resize(end, 0);
+            }
+            let own = self.flags.iter_mut().skip(*first);
+            for (flags, paid) in own.zip(paid) {
+                *flags |= paid;
+            }
+            self.used.add(*first..end);
         }
-        let own = self.flags.iter_mut().skip(paid.first);
-        for (flags, paid) in own.zip(&paid.flags) {
-            *flags |= paid;
-        }
-        self.use_pages(paid.first, end);
         self.due = 0;
     }
 
@@ -318,7 +323,7 @@ impl Tracker {
             for flags in self.flags.iter_mut().skip(first).take(IN_GEAR_PAGE) {
                 *flags |= READ_PAID;
             }
-            self.use_pages(first, first + IN_GEAR_PAGE);
+            self.used.add(first..first + IN_GEAR_PAGE);
             self.note_paid(first, READ_PAID);
         }
         if !self.has(page, LOADED) && !self.load(first) {
@@ -444,7 +449,7 @@ impl Tracker {
             self.broken = true;
         }
         if !all_open {
-            self.use_pages(0, self.flags.len());
+            self.used.add(0..self.flags.len());
         }
         if !all_open || over {
             self.close_all();

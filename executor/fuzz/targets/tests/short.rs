@@ -5,7 +5,7 @@
 use gear_exe_fuzz::{
     TARGETS, messages, modules,
     mutate::{Random, mutated},
-    reached, syscalls,
+    reached, snapshots, syscalls,
 };
 use std::{
     fs,
@@ -55,6 +55,11 @@ fn no_system_call_breaks_a_promise() {
 #[test]
 fn no_message_breaks_a_promise() {
     short("messages", messages::run, 400, 45);
+}
+
+#[test]
+fn no_snapshot_breaks_a_promise() {
+    short("snapshots", snapshots::run, 150, 10);
 }
 
 #[test]
