@@ -4,14 +4,13 @@
 
 mod common;
 
-use common::{Chain, DOMAIN, first_anchor, start, transaction, validate};
+use common::{Chain, DOMAIN, first_anchor, index_of, sign, start, transaction, validate};
 use gear_exe_primitives::{
-    H160, H256,
+    H256,
     batch::{AppliedBatch, BatchHeader},
     ethereum::{BlockId, EthereumHeader},
     host,
     outbox::OutboxItem,
-    signature::CompactSignature,
     vote::{EmptyBatch, RouterAt, View},
 };
 use gear_exe_runtime::{
@@ -21,21 +20,11 @@ use gear_exe_runtime::{
 use polkadot_sdk::{
     frame_support::dispatch::{DispatchClass, GetDispatchInfo},
     pallet_aura,
-    sp_core::{Encode, Pair, ecdsa},
+    sp_core::Encode,
     sp_keyring::Sr25519Keyring,
     sp_keystore::{KeystoreExt, testing::MemoryKeystore},
     sp_runtime::transaction_validity::{InvalidTransaction, TransactionValidityError},
 };
-
-fn address(name: &str) -> H160 {
-    let pair = ecdsa::Pair::from_string(&format!("//{name}"), None).unwrap();
-    host::address_of(&host::AuthorityId::from(pair.public())).unwrap()
-}
-
-fn sign(name: &str, digest: H256) -> CompactSignature {
-    let pair = ecdsa::Pair::from_string(&format!("//{name}"), None).unwrap();
-    CompactSignature::from_rsv(&pair.sign_prehashed(&digest.0).0).unwrap()
-}
 
 fn next_ethereum_block(parent: EthereumHeader) -> (EthereumHeader, Vec<u8>) {
     let mut stream = rlp::RlpStream::new_list(16);
@@ -195,14 +184,7 @@ fn four_validators_need_three() {
         chain.block(Vec::new());
         let block = next_ethereum_block(first_anchor());
         // The election has its own order.
-        let says = |name| {
-            let members = Settlement::validator_set().members;
-            let index = members
-                .iter()
-                .position(|member| member.address == address(name))
-                .unwrap();
-            view(name, index as u32, &block, AppliedBatch::default())
-        };
+        let says = |name| view(name, index_of(name), &block, AppliedBatch::default());
         chain.block(vec![says("Alice"), says("Bob")]);
         assert_eq!(anchor(), first_anchor().id());
         let third = says("Dave");

@@ -2,16 +2,18 @@
 
 #![allow(dead_code, clippy::unwrap_used)] // not every test uses all; a failed unwrap is a failed test
 
-use gear_exe_primitives::{H160, H256, batch::RouterDomain, ethereum::EthereumHeader};
+use gear_exe_primitives::{
+    H160, H256, batch::RouterDomain, ethereum::EthereumHeader, host, signature::CompactSignature,
+};
 use gear_exe_runtime::{
-    Execution, Executive, Header, Restaking, Runtime, RuntimeCall, RuntimeGenesisConfig,
+    Execution, Executive, Header, Restaking, Runtime, RuntimeCall, RuntimeGenesisConfig, Session,
     Settlement, Slashing, System, UncheckedExtrinsic, ValidatorElection, genesis,
 };
 use polkadot_sdk::{
     frame_system::offchain::CreateAuthorizedTransaction,
-    pallet_timestamp,
+    pallet_aura, pallet_timestamp,
     sp_consensus_aura::AURA_ENGINE_ID,
-    sp_core::Encode,
+    sp_core::{Encode, Pair, ecdsa},
     sp_io::TestExternalities,
     sp_runtime::{
         BuildStorage, Digest, DigestItem,
@@ -104,6 +106,8 @@ pub struct Chain {
     pub number: u32,
     /// Its hash.
     pub parent: H256,
+    /// Its slot.
+    slot: u64,
 }
 
 impl Chain {
@@ -111,6 +115,7 @@ impl Chain {
         Self {
             number: 0,
             parent: H256::repeat_byte(1),
+            slot: 1_000,
         }
     }
 
@@ -122,7 +127,13 @@ impl Chain {
     /// A block in which `act` happens too.
     pub fn block_with<R>(&mut self, calls: Vec<RuntimeCall>, act: impl FnOnce() -> R) -> R {
         self.number += 1;
-        let slot = 1_000 + u64::from(self.number);
+        // Whoever is disabled leaves its slots empty.
+        let authors = pallet_aura::Authorities::<Runtime>::decode_len().unwrap() as u64;
+        self.slot += 1;
+        while Session::disabled_validators().contains(&((self.slot % authors) as u32)) {
+            self.slot += 1;
+        }
+        let slot = self.slot;
         let digest = Digest {
             logs: vec![DigestItem::PreRuntime(AURA_ENGINE_ID, slot.encode())],
         };
@@ -196,4 +207,25 @@ impl From<polkadot_sdk::sp_runtime::DispatchError> for Checked {
     fn from(error: polkadot_sdk::sp_runtime::DispatchError) -> Self {
         panic!("no storage layer: {error:?}")
     }
+}
+
+/// The Ethereum address of a development account.
+pub fn address(name: &str) -> H160 {
+    let pair = ecdsa::Pair::from_string(&format!("//{name}"), None).unwrap();
+    host::address_of(&host::AuthorityId::from(pair.public())).unwrap()
+}
+
+/// Signs with the Ethereum key of a development account.
+pub fn sign(name: &str, digest: H256) -> CompactSignature {
+    let pair = ecdsa::Pair::from_string(&format!("//{name}"), None).unwrap();
+    CompactSignature::from_rsv(&pair.sign_prehashed(&digest.0).0).unwrap()
+}
+
+/// A development account's index in the current validator set. The election has its own order.
+pub fn index_of(name: &str) -> u32 {
+    let members = Settlement::validator_set().members;
+    let index = members
+        .iter()
+        .position(|member| member.address == address(name));
+    index.unwrap() as u32
 }
