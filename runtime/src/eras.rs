@@ -12,7 +12,8 @@ use polkadot_sdk::{
 /// Staking, as the session pallet's source of validators.
 pub struct Eras;
 
-fn active_era() -> Option<u32> {
+/// The era whose validators are at work; nothing before the first.
+pub fn active() -> Option<u32> {
     pallet_staking::ActiveEra::<Runtime>::get().map(|era| era.index)
 }
 
@@ -26,9 +27,9 @@ impl SessionManager<AccountId> for Eras {
     }
 
     fn start_session(index: SessionIndex) {
-        let before = active_era();
+        let before = active();
         <Staking as SessionManager<AccountId>>::start_session(index);
-        if active_era() != before {
+        if active() != before {
             parameters::on_new_era();
         }
     }

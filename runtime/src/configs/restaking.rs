@@ -3,7 +3,7 @@
 use super::{MaxValidators, settlement::Glue, staking};
 use crate::{
     AccountId, Balances, Restaking, Runtime, RuntimeHoldReason, Settlement, Staking, UNITS,
-    ValidatorElection, governance::origins, pace,
+    ValidatorElection, eras, governance::origins, pace,
 };
 use alloc::vec::Vec;
 use gear_exe_primitives::{H256, batch::RouterDomain, ethereum::EthereumHeader, quorum::Member};
@@ -20,10 +20,6 @@ pub type HistoryDepth = ConstU32<84>;
 
 /// Root, or a referendum on the track `parameter_admin`.
 type ParameterAdmin = EitherOfDiverse<EnsureRoot<AccountId>, origins::ParameterAdmin>;
-
-fn active_era() -> Option<u32> {
-    pallet_staking::ActiveEra::<Runtime>::get().map(|era| era.index)
-}
 
 impl pallet_restaking::ValidatorSet for Glue {
     fn set_id() -> u64 {
@@ -62,7 +58,7 @@ impl pallet_restaking::Ethereum for Glue {
 
 impl pallet_restaking::Eras for Glue {
     fn active() -> Option<u32> {
-        active_era()
+        eras::active()
     }
 
     fn planned() -> Option<u32> {
@@ -107,7 +103,7 @@ impl pallet_validator_election::Eras for Glue {
     }
 
     fn active() -> Option<u32> {
-        active_era()
+        eras::active()
     }
 }
 
