@@ -6,6 +6,7 @@
 use crate::{
     ethereum::BlockId,
     hashing::keccak256,
+    quorum::Member,
     restaking::VaultStake,
     signature::CompactSignature,
     vote::{CodeVote, RouterAt, Verdict},
@@ -14,7 +15,7 @@ use crate::{
 use alloc::boxed::Box;
 use alloc::{vec, vec::Vec};
 use codec::{Decode, Encode};
-use polkadot_sdk::{sp_core::crypto::KeyTypeId, sp_io};
+use polkadot_sdk::{sp_application_crypto::RuntimeAppPublic, sp_core::crypto::KeyTypeId, sp_io};
 use primitive_types::{H160, H256};
 use sp_runtime_interface::{
     pass_by::{PassFatPointerAndRead, PassFatPointerAndWrite},
@@ -63,6 +64,20 @@ pub fn recover(signature: &CompactSignature, digest: H256) -> Option<H160> {
 pub fn sign(authority: &AuthorityId, digest: H256) -> Option<CompactSignature> {
     let signature = sp_io::crypto::ecdsa_sign_prehashed(KEY_TYPE, authority.as_ref(), &digest.0)?;
     CompactSignature::from_rsv(&signature.0).ok()
+}
+
+/// The keys of the keystore that belong to members of a set, with their indices in it. Off-chain only.
+pub fn own_keys(members: &[Member]) -> Vec<(u32, AuthorityId)> {
+    AuthorityId::all()
+        .into_iter()
+        .filter_map(|key| {
+            let address = address_of(&key)?;
+            let index = members
+                .iter()
+                .position(|member| member.address == address)?;
+            Some((index as u32, key))
+        })
+        .collect()
 }
 
 /// What the chain knows, for the node to answer against.

@@ -13,7 +13,7 @@ use gear_exe_primitives::{
     host::{self, EthereumView, ViewRequest},
     vote::{RouterAt, View},
 };
-use polkadot_sdk::{frame_system, sp_application_crypto::RuntimeAppPublic};
+use polkadot_sdk::frame_system;
 
 /// Headers that a worker walks down to find one that the chain knows.
 const MAX_WALK: u32 = 20_000;
@@ -21,17 +21,7 @@ const MAX_WALK: u32 = 20_000;
 impl<T: Config> Pallet<T> {
     /// Votes with the keys of the keystore that belong to the current set.
     pub(crate) fn vote_offchain(now: u64) {
-        let members = T::Validators::members();
-        let keys: Vec<_> = host::AuthorityId::all()
-            .into_iter()
-            .filter_map(|key| {
-                let address = host::address_of(&key)?;
-                let index = members
-                    .iter()
-                    .position(|member| member.address == address)?;
-                Some((index as u32, key))
-            })
-            .collect();
+        let keys = host::own_keys(&T::Validators::members());
         if keys.is_empty() {
             return;
         }

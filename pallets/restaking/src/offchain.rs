@@ -14,7 +14,7 @@ use gear_exe_primitives::{
     stake_pages::{self, StakePage},
     vote::SnapshotVote,
 };
-use polkadot_sdk::{frame_system, sp_application_crypto::RuntimeAppPublic};
+use polkadot_sdk::frame_system;
 
 /// Pages that a worker brings at a time.
 const PAGES_PER_BLOCK: usize = 4;
@@ -25,7 +25,7 @@ impl<T: Config> Pallet<T> {
         let Some((era, snapshot)) = Self::open_snapshot() else {
             return;
         };
-        let keys = Self::own_keys();
+        let keys = host::own_keys(&T::Validators::members());
         if keys.is_empty() {
             return;
         }
@@ -43,20 +43,6 @@ impl<T: Config> Pallet<T> {
             | SnapshotState::Missed
             | SnapshotState::Reused { .. } => {}
         }
-    }
-
-    fn own_keys() -> Vec<(u32, host::AuthorityId)> {
-        let members = T::Validators::members();
-        host::AuthorityId::all()
-            .into_iter()
-            .filter_map(|key| {
-                let address = host::address_of(&key)?;
-                let index = members
-                    .iter()
-                    .position(|member| member.address == address)?;
-                Some((index as u32, key))
-            })
-            .collect()
     }
 
     /// What the node knows of the open snapshot.
