@@ -106,7 +106,8 @@ interface IRouter {
     event ComputationSettingsChanged(uint64 threshold, uint128 wvaraPerSecond);
     event ValidatorsCommittedForEra(uint256 eraIndex);
     event ProtocolVersionChanged(uint256 newProtocolVersion);
-    /// @notice A batch was applied; what the chain and the relayers follow.
+    /// @notice A batch was applied; what the chain and the relayers follow. `spent` is what programs have paid in all
+    /// batches so far, in wVARA base units.
     event BatchApplied(
         uint64 indexed nonce,
         bytes32 digest,
@@ -115,7 +116,8 @@ interface IRouter {
         uint64 lastRound,
         bytes32 lastRoundHash,
         uint64 outboxEnd,
-        uint64 setId
+        uint64 setId,
+        uint128 spent
     );
     /// @notice In which blobs the bytes of a code are.
     event CodeBlobsAnnounced(bytes32 indexed codeId, bytes32 requestId, bytes32[] blobHashes);

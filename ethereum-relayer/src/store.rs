@@ -328,6 +328,7 @@ mod tests {
             },
             batch: Batch {
                 header,
+                spent: 0,
                 outbox_end: 0,
                 transitions: Vec::new(),
                 outbox: Vec::new(),

@@ -74,6 +74,7 @@ pub fn router_event(emitter: Address, log: &LogData) -> Result<Option<RouterEven
                 last_round_hash: h256(event.lastRoundHash),
                 outbox_end: event.outboxEnd,
                 set_id: event.setId,
+                spent: event.spent,
             })
         }
         _ => return Ok(None),
@@ -215,6 +216,7 @@ mod tests {
             lastRoundHash: B256::repeat_byte(6),
             outboxEnd: 7,
             setId: 8,
+            spent: 9,
         };
         assert_eq!(
             read(ROUTER, &applied.encode_log_data()),
@@ -228,6 +230,7 @@ mod tests {
                     last_round_hash: h256(B256::repeat_byte(6)),
                     outbox_end: 7,
                     set_id: 8,
+                    spent: 9,
                 }
             ))))
         );

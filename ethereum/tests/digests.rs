@@ -122,7 +122,8 @@ async fn agree() {
         let (transitions, outbox, hashes, numbers) =
             strategy.new_tree(&mut runner).unwrap().current();
         let outbox_end = numbers[6];
-        let content = content_hash(&transitions, outbox_end, &outbox);
+        let spent = u128::from(numbers[6]) << 64 | u128::from(numbers[0]);
+        let content = content_hash(&transitions, spent, outbox_end, &outbox);
         let batch = Batch {
             header: BatchHeader {
                 genesis: hashes[0],
@@ -138,6 +139,7 @@ async fn agree() {
                 content,
                 expiry: numbers[5],
             },
+            spent,
             outbox_end,
             transitions,
             outbox,

@@ -217,6 +217,7 @@ async fn a_code_from_blob_to_program() {
         [EthereumEvent::Router(RouterEvent::BatchApplied(last))]
     );
     assert_eq!((last.nonce, last.outbox_end, last.set_id), (1, 1, 1));
+    assert_eq!(last.spent, common::SPENT);
     // A known code costs nothing more.
     assert_eq!(router.upload_code(&wasm).await.unwrap().tx, None);
 

@@ -196,6 +196,7 @@ impl StoredOutcome {
         replies(&outcome.replies, &outcome.receipts, into);
         outcome.transitions.encode_to(into);
         outcome.gas_burned.encode_to(into);
+        outcome.spent.encode_to(into);
         outcome.work_left.encode_to(into);
         outcome.starved.encode_to(into);
     }
@@ -216,6 +217,7 @@ impl StoredOutcome {
             replies,
             transitions: Decode::decode(input)?,
             gas_burned: Decode::decode(input)?,
+            spent: Decode::decode(input)?,
             work_left: Decode::decode(input)?,
             starved: Decode::decode(input)?,
         };
@@ -281,6 +283,7 @@ mod tests {
                 replies,
                 transitions: Vec::new(),
                 gas_burned: 11,
+                spent: 12,
                 work_left: seed.is_multiple_of(2),
                 starved: vec![ActorId::zero()],
             },

@@ -6,6 +6,7 @@ pub mod chain_spec;
 pub mod cli;
 pub mod codes;
 pub mod dev;
+pub mod equivocations;
 pub mod ethereum_service;
 pub mod executor_service;
 pub mod metrics;

@@ -134,6 +134,8 @@ impl BatchHeader {
 pub struct Batch {
     /// What is signed. Its `content` is the hash of the other fields.
     pub header: BatchHeader,
+    /// What programs paid in its rounds, in wVARA base units.
+    pub spent: u128,
     /// The Router's outbox cursor after the batch.
     pub outbox_end: u64,
     /// One per program, ordered by actor id.
@@ -145,7 +147,8 @@ pub struct Batch {
 impl Batch {
     /// Whether the header's content hash is that of the content.
     pub fn is_consistent(&self) -> bool {
-        self.header.content == content_hash(&self.transitions, self.outbox_end, &self.outbox)
+        self.header.content
+            == content_hash(&self.transitions, self.spent, self.outbox_end, &self.outbox)
     }
 
     /// A batch without transitions and outbox items is voted empty and never sent.
@@ -161,15 +164,17 @@ pub fn creations(transitions: &[StateTransition]) -> impl Iterator<Item = &Progr
         .filter_map(|transition| transition.creation.as_ref())
 }
 
-/// `keccak256(creationsHash ‖ transitionsHash ‖ outboxEnd ‖ outboxHash)`.
+/// `keccak256(creationsHash ‖ transitionsHash ‖ spent ‖ outboxEnd ‖ outboxHash)`, `spent` in 16 bytes and `outboxEnd` in 8.
 pub fn content_hash(
     transitions: &[StateTransition],
+    spent: u128,
     outbox_end: u64,
     outbox: &[OutboxItem],
 ) -> H256 {
     keccak256([
         list_hash(creations(transitions).map(ProgramCreation::hash)).as_bytes(),
         list_hash(transitions.iter().map(StateTransition::hash)).as_bytes(),
+        &spent.to_be_bytes(),
         &outbox_end.to_be_bytes(),
         outbox_hash(outbox).as_bytes(),
     ])
@@ -207,4 +212,6 @@ pub struct AppliedBatch {
     pub outbox_end: u64,
     /// The validator set after it.
     pub set_id: u64,
+    /// What programs have paid in all batches up to it, in wVARA base units.
+    pub spent: u128,
 }

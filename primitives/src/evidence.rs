@@ -204,6 +204,8 @@ pub trait OnFault<AccountId> {
     fn on_session(set_id: u64, signers: Vec<(AccountId, H160)>);
     /// The member `signer` of `set_id` has signed two different digests for one seal, and both signatures are verified.
     fn on_double_sign(set_id: u64, signer: H160, seal_number: u64, seal_hash: H256);
+    /// These members of `set_id` have not voted on the seals that they had to vote on in the session that ends.
+    fn on_absence(set_id: u64, absent: Vec<H160>);
     /// A batch is in a final Ethereum block: all outbox items below `outbox_end` are settled.
     fn on_settled(outbox_end: u64);
 }
@@ -212,6 +214,7 @@ pub trait OnFault<AccountId> {
 impl<AccountId> OnFault<AccountId> for () {
     fn on_session(_: u64, _: Vec<(AccountId, H160)>) {}
     fn on_double_sign(_: u64, _: H160, _: u64, _: H256) {}
+    fn on_absence(_: u64, _: Vec<H160>) {}
     fn on_settled(_: u64) {}
 }
 

@@ -174,6 +174,8 @@ pub struct RoundOutcome {
     pub transitions: Vec<StateTransition>,
     /// Gas burned.
     pub gas_burned: u64,
+    /// What programs paid for gas and settlement, in wVARA base units: what validators and their stakers earn.
+    pub spent: u128,
     /// Messages are left in queues that could run if the round had more gas.
     pub work_left: bool,
     /// Programs whose messages wait for executable balance, ordered by actor id: the first 1,024 of them.

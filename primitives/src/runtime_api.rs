@@ -37,6 +37,13 @@ polkadot_sdk::sp_api::decl_runtime_apis! {
         fn parameters() -> ExecutionParameters;
     }
 
+    /// Evidence of faults.
+    pub trait SlashingApi {
+        /// Proof that an Aura key belongs to a validator of the session that the block leaves the chain in: the encoded
+        /// `owner` of the evidence of two headers for one slot. Nothing if it is nobody's.
+        fn aura_key_owner(key: Vec<u8>) -> Option<Vec<u8>>;
+    }
+
     /// Validator sets, outbox, seals and batches.
     pub trait SettlementApi {
         /// What this block says of its batch if it is a seal. `seal.hash` is filled in by the caller's knowledge of the

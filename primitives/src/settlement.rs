@@ -129,6 +129,8 @@ pub struct SettledRound {
     pub block: ChainBlock,
     /// What it changed.
     pub transitions: Vec<StateTransition>,
+    /// What programs paid in it, in wVARA base units.
+    pub spent: u128,
 }
 
 /// Why no batch can be built. None of these can happen while executor and pallets are right: each is an alarm, and the
@@ -258,6 +260,7 @@ pub fn build(
     };
     let mut programs = BTreeSet::<ActorId>::new();
     let mut taken = Vec::new();
+    let mut spent = 0u128;
     for round in rounds {
         let expected = last.number + 1;
         if round.block.number != expected {
@@ -288,6 +291,7 @@ pub fn build(
                 .map(|transition| transition.actor_id),
         );
         taken.push(round.transitions);
+        spent = spent.saturating_add(round.spent);
     }
 
     let transitions = squash(taken).map_err(|_| BuildError::AmountOverflow)?;
@@ -314,9 +318,10 @@ pub fn build(
             anchor_number: seal.anchor.number,
             anchor_hash: seal.anchor.hash,
             set_id: seal.set_id,
-            content: content_hash(&transitions, outbox_end, &items),
+            content: content_hash(&transitions, spent, outbox_end, &items),
             expiry: seal.expiry,
         },
+        spent,
         outbox_end,
         transitions,
         outbox: items,
@@ -378,6 +383,7 @@ mod tests {
                 hash: hash(number),
             },
             transitions: vec![transition],
+            spent: 3,
         }
     }
 
@@ -402,6 +408,7 @@ mod tests {
         assert_eq!(batch.outbox_end, 6);
         assert_eq!(batch.transitions.len(), 1);
         assert_eq!(batch.transitions[0].messages.len(), 2);
+        assert_eq!(batch.spent, 6);
         assert_eq!(batch.transitions[0].new_state_hash, hash(12));
     }
 
@@ -413,6 +420,7 @@ mod tests {
                 hash: hash(11),
             },
             transitions: Vec::new(),
+            spent: 0,
         };
         let batch = build(&seal(11), [quiet], &[]).unwrap();
         assert!(batch.is_empty());

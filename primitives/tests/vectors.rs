@@ -66,6 +66,7 @@ fn batch(
     transitions: Vec<StateTransition>,
     outbox: Vec<OutboxItem>,
 ) -> Batch {
+    let spent = u128::from(seed) << 64 | 1;
     Batch {
         header: BatchHeader {
             genesis: word(seed),
@@ -78,9 +79,10 @@ fn batch(
             anchor_number: seed + 7,
             anchor_hash: word(seed + 8),
             set_id: seed + 9,
-            content: content_hash(&transitions, outbox_end, &outbox),
+            content: content_hash(&transitions, spent, outbox_end, &outbox),
             expiry: seed + 10,
         },
+        spent,
         outbox_end,
         transitions,
         outbox,
@@ -107,9 +109,10 @@ fn batches() -> Vec<(&'static str, RouterDomain, Batch)> {
             anchor_number: 0,
             anchor_hash: H256::zero(),
             set_id: 0,
-            content: content_hash(&[], 0, &[]),
+            content: content_hash(&[], 0, 0, &[]),
             expiry: 0,
         },
+        spent: 0,
         outbox_end: 0,
         transitions: Vec::new(),
         outbox: Vec::new(),
@@ -397,6 +400,7 @@ fn batch_json(batch: &Batch) -> Value {
         "anchorHash": hex(header.anchor_hash),
         "setId": header.set_id.to_string(),
         "expiry": header.expiry.to_string(),
+        "spent": batch.spent.to_string(),
         "outboxEnd": batch.outbox_end.to_string(),
         "creations": creations(&batch.transitions).map(|creation| json!({
             "creator": hex(creation.creator.to_address_lossy()),

@@ -29,7 +29,10 @@ use polkadot_sdk::{
     pallet_transaction_payment_rpc_runtime_api as payment_api,
     sp_api::{self, impl_runtime_apis},
     sp_block_builder, sp_consensus_aura, sp_consensus_grandpa,
-    sp_core::{OpaqueMetadata, crypto::KeyTypeId},
+    sp_core::{
+        OpaqueMetadata,
+        crypto::{KeyTypeId, key_types},
+    },
     sp_genesis_builder, sp_inherents, sp_offchain, sp_runtime,
     sp_runtime::{
         ApplyExtrinsicResult,
@@ -290,6 +293,12 @@ impl_runtime_apis! {
 
         fn parameters() -> ExecutionParameters {
             pallet_execution::Parameters::<Runtime>::get()
+        }
+    }
+
+    impl gear_exe_primitives::runtime_api::SlashingApi<Block> for Runtime {
+        fn aura_key_owner(key: Vec<u8>) -> Option<Vec<u8>> {
+            Historical::prove((key_types::AURA, key)).map(|proof| proof.encode())
         }
     }
 

@@ -28,10 +28,13 @@
 //!       "block": { "number": 7, "hash": "0x…" },
 //!       "batch": {
 //!         "nonce": 0, "digest": "0x…", "seal_number": 0, "seal_hash": "0x…", "last_round": 0,
-//!         "last_round_hash": "0x…", "outbox_end": 0, "set_id": 0
+//!         "last_round_hash": "0x…", "outbox_end": 0, "set_id": 0, "spent": 0
 //!       }
 //!     },
-//!     "parameters": { "expiry_seconds": 600, "max_in_flight": 1, "patience": 40, "handover_patience": 14400 }
+//!     "parameters": {
+//!       "expiry_seconds": 600, "max_in_flight": 1, "patience": 40, "handover_patience": 14400, "renewal": 691200,
+//!       "attendance": 500000000, "least_seals": 16
+//!     }
 //!   }
 //! }
 //! ```

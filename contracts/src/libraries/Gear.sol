@@ -97,6 +97,8 @@ library Gear {
         bytes32 anchorHash;
         uint64 setId;
         uint64 expiry;
+        /// wVARA base units that programs paid.
+        uint128 spent;
         uint64 outboxEnd;
         ProgramCreation[] creations;
         StateTransition[] transitions;
@@ -115,6 +117,8 @@ library Gear {
         bytes32 anchorHash;
         uint64 anchorNumber;
         uint48 timestamp;
+        /// wVARA base units that programs paid in all batches so far.
+        uint128 spent;
     }
 
     /// @notice Price of execution as clients read it.
@@ -236,7 +240,7 @@ library Gear {
         return keccak256(abi.encodePacked(creation.creator, creation.codeId, creation.salt));
     }
 
-    /// @notice Hash of creations, transitions, outbox cursor and outbox items.
+    /// @notice Hash of creations, transitions, what programs paid, outbox cursor and outbox items.
     function contentHash(Batch calldata batch) internal pure returns (bytes32) {
         uint256 count = batch.creations.length;
         uint256 list = newList(count);
@@ -255,7 +259,7 @@ library Gear {
         for (uint256 i = 0; i < count; ++i) {
             set(list, i, itemHash(batch.outbox[i]));
         }
-        return keccak256(abi.encodePacked(creations, transitions, batch.outboxEnd, listHash(list, count)));
+        return keccak256(abi.encodePacked(creations, transitions, batch.spent, batch.outboxEnd, listHash(list, count)));
     }
 
     function claimsHash(ValueClaim[] calldata claims) private pure returns (bytes32) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity ^0.8.30;
 
+import { Math } from "@openzeppelin/contracts/utils/math/Math.sol";
 import { IMiddleware } from "../IMiddleware.sol";
 import { IMirror } from "../IMirror.sol";
 import { IRouter } from "../IRouter.sol";
@@ -123,7 +124,9 @@ contract RouterItems is RouterStorage {
         for (uint256 i = 0; i < amounts.length; ++i) {
             total += amounts[i];
         }
-        uint256 pool = state.totalExecutableDeposits + state.totalCodeFees - state.totalRewards;
+        // The second wall: whatever validators signed, no more was paid than came in.
+        uint256 income = Math.min(state.lastBatch.spent, state.totalExecutableDeposits) + state.totalCodeFees;
+        uint256 pool = income - state.totalRewards;
         if (total > pool) revert IRouter.RewardsExceedPool(pool, total);
         state.totalRewards += total;
         if (!IWrappedVara(state.wrappedVara).transfer(middleware, total)) revert IRouter.TransferFromFailed();

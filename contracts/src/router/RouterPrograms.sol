@@ -109,7 +109,13 @@ abstract contract RouterPrograms is RouterCodes {
         return _layout().totalCodeFees;
     }
 
-    /// @notice wVARA that went to the Middleware as rewards, in base units: never more than both of these together.
+    /// @notice wVARA that programs have paid for execution and settlement, in base units.
+    function totalSpent() external view returns (uint256) {
+        return _layout().lastBatch.spent;
+    }
+
+    /// @notice wVARA that went to the Middleware as rewards, in base units: never more than what programs paid and code
+    /// validation cost.
     function totalRewards() external view returns (uint256) {
         return _layout().totalRewards;
     }

@@ -42,7 +42,8 @@ abstract contract RouterSettlement is RouterPrograms, ReentrancyGuardTransient {
             batch.lastRound,
             batch.lastRoundHash,
             batch.outboxEnd,
-            _layout().setId
+            _layout().setId,
+            _layout().lastBatch.spent
         );
     }
 
@@ -113,6 +114,11 @@ abstract contract RouterSettlement is RouterPrograms, ReentrancyGuardTransient {
         last.anchorHash = batch.anchorHash;
         last.anchorNumber = batch.anchorNumber;
         last.timestamp = uint48(block.timestamp);
+        // No sum of what programs paid comes near the end of the type; if one did, a batch must still apply.
+        unchecked {
+            uint128 spent = last.spent + batch.spent;
+            last.spent = spent < batch.spent ? type(uint128).max : spent;
+        }
     }
 
     /// @dev First everything that Mirrors give back, so that the Router holds what it then hands out.

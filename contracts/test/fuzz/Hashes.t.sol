@@ -130,6 +130,7 @@ contract HashesFuzz {
         value.setId = uint64(draw(seed, 10));
         value.expiry = uint64(draw(seed, 11));
         value.outboxEnd = uint64(draw(seed, 12));
+        value.spent = uint128(draw(seed, 16));
         value.creations = new Gear.ProgramCreation[](draw(seed, 15) % 4);
         for (uint256 i = 0; i < value.creations.length; ++i) {
             uint256 own = draw(seed, 300 + i);
@@ -188,7 +189,7 @@ contract HashesFuzz {
             creations = bytes.concat(creations, keccak256(packed));
         }
         bytes memory front = bytes.concat(keccak256(creations), keccak256(transitions));
-        return keccak256(bytes.concat(front, bytes8(value.outboxEnd), keccak256(items)));
+        return keccak256(bytes.concat(front, bytes16(value.spent), bytes8(value.outboxEnd), keccak256(items)));
     }
 
     function batchHash(Gear.Batch memory value) private pure returns (bytes32) {

@@ -32,7 +32,14 @@ abstract contract RewardsFixture is MiddlewareFixture {
         vara.approve(address(mirror), POOL - 1000e12);
         vm.prank(user);
         mirror.executableBalanceTopUp(POOL - 1000e12);
-        same(router.totalExecutableDeposits() + router.totalCodeFees(), POOL, "what programs and codes paid");
+        spend(POOL - 1000e12);
+        same(router.totalSpent() + router.totalCodeFees(), POOL, "what programs and codes paid");
+    }
+
+    function spend(uint128 amount) internal {
+        Gear.Batch memory batch = emptyBatch();
+        batch.spent = amount;
+        commit(batch);
     }
 
     function rewardsData(uint32 era, bytes32 root, uint128 operators, uint128 stakers)
@@ -120,6 +127,26 @@ contract RewardsTest is RewardsFixture {
         skipped(rewardsData(2, 0, 0, 2), abi.encodeWithSelector(IRouter.RewardsExceedPool.selector, 1, 2));
         rewards(2, 0, 0, 1);
         same(vara.balanceOf(address(middleware)), POOL, "to the last unit");
+        same(vara.balanceOf(address(router)), 0, "all of it");
+    }
+
+    function test_whatProgramsHaveNotSpentIsTheirs() public {
+        Mirror mirror = createProgram("saving");
+        vm.prank(user);
+        vara.approve(address(mirror), 5);
+        vm.prank(user);
+        mirror.executableBalanceTopUp(5);
+        skipped(
+            rewardsData(1, 0, 0, POOL + 1), abi.encodeWithSelector(IRouter.RewardsExceedPool.selector, POOL, POOL + 1)
+        );
+        spend(3);
+        rewards(1, 0, 0, POOL + 3);
+        // Whatever validators sign, no more was spent than came in, and the batch applies.
+        spend(type(uint128).max);
+        spend(7);
+        same(router.totalSpent(), type(uint128).max, "counted");
+        skipped(rewardsData(2, 0, 0, 3), abi.encodeWithSelector(IRouter.RewardsExceedPool.selector, 2, 3));
+        rewards(2, 0, 0, 2);
         same(vara.balanceOf(address(router)), 0, "all of it");
     }
 

@@ -279,7 +279,7 @@ impl World {
             anchor_number: head.header.number,
             anchor_hash: H256(head.header.hash.0),
             set_id,
-            content: content_hash(&[], nonce, &outbox),
+            content: content_hash(&[], 0, nonce, &outbox),
             expiry: head.header.timestamp + 1_000_000,
         };
         change(&mut header);
@@ -295,6 +295,7 @@ impl World {
         };
         let batch = Batch {
             header,
+            spent: 0,
             outbox_end: nonce,
             transitions: Vec::new(),
             outbox,

@@ -90,6 +90,7 @@ pub fn to_abi(batch: &Batch) -> Gear::Batch {
         anchorHash: b256(header.anchor_hash),
         setId: header.set_id,
         expiry: header.expiry,
+        spent: batch.spent,
         outboxEnd: batch.outbox_end,
         creations: creations(&batch.transitions).map(creation).collect(),
         transitions: batch.transitions.iter().map(transition).collect(),

@@ -79,6 +79,7 @@ fn content_by_abi(batch: &Gear::Batch) -> B256 {
         (
             list(creations.collect()),
             list(transitions.collect()),
+            batch.spent,
             batch.outboxEnd,
             list(outbox.collect()),
         )
@@ -351,11 +352,12 @@ proptest! {
         hashes in proptest::collection::vec(hash(), 5),
         chain_id in any::<u64>(),
         router in account(),
+        spent in any::<u128>(),
         outbox_end in any::<u64>(),
         transitions in proptest::collection::vec(some_transition(), 0..4),
         outbox in proptest::collection::vec(some_item(), 0..4),
     ) {
-        let content = content_hash(&transitions, outbox_end, &outbox);
+        let content = content_hash(&transitions, spent, outbox_end, &outbox);
         let header = BatchHeader {
             genesis: hashes[0],
             seal_number: words[0],
@@ -375,7 +377,7 @@ proptest! {
         for item in &outbox {
             prop_assert_eq!(item.data(), item_data_by_alloy(item));
         }
-        let batch = gear_exe_primitives::batch::Batch { header, outbox_end, transitions, outbox };
+        let batch = gear_exe_primitives::batch::Batch { header, spent, outbox_end, transitions, outbox };
         let abi = to_abi(&batch);
         prop_assert_eq!(content, h256(content_by_abi(&abi)));
 

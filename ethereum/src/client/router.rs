@@ -188,6 +188,7 @@ impl RouterClient {
             last_round_hash: h256(last.lastRoundHash),
             outbox_end: last.outboxEnd,
             set_id,
+            spent: last.spent,
         })
     }
 

@@ -35,6 +35,9 @@ use tokio::{
 
 pub const WVARA: u128 = 1_000_000_000_000;
 
+/// What programs pay in each batch, in wVARA base units.
+pub const SPENT: u128 = 7;
+
 pub fn signer(index: usize) -> PrivateKeySigner {
     KEYS[index].parse().unwrap()
 }
@@ -137,9 +140,10 @@ impl Network {
                 anchor_number: head.header.number,
                 anchor_hash: convert::h256(head.header.hash),
                 set_id,
-                content: content_hash(&transitions, outbox_end, &outbox),
+                content: content_hash(&transitions, SPENT, outbox_end, &outbox),
                 expiry: head.header.timestamp + 600,
             },
+            spent: SPENT,
             outbox_end,
             transitions,
             outbox,

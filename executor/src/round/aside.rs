@@ -48,8 +48,8 @@ impl Account {
         self.executable_balance = self.executable_balance.saturating_add(value);
     }
 
-    /// Pays from the balance, and then from all that is set aside, as far as that goes.
-    pub(super) fn pay_with_all(&mut self, price: u128) {
+    /// Pays from the balance, and then from all that is set aside, as far as that goes. Returns what was paid.
+    pub(super) fn pay_with_all(&mut self, price: u128) -> u128 {
         let reserved = self.reservations.values_mut();
         let reserved = reserved.map(|own| &mut own.value.value);
         let mut due = price;
@@ -61,6 +61,7 @@ impl Account {
             *source -= part;
             due -= part;
         }
+        price - due
     }
 
     /// Takes a reservation back. Nothing if it is not there.

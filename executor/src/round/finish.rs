@@ -60,6 +60,7 @@ impl Round<'_> {
         self.commit_memory()?;
         self.ledger.turns.busy = self.next_turn()?;
         let mut transitions = Vec::new();
+        let mut spent = 0u128;
         for (actor, mut work) in self.programs {
             let waits = !work.account.queue.is_empty();
             let mut state = work.account.store(content)?;
@@ -70,9 +71,13 @@ impl Round<'_> {
                 // program without balance does nothing of its own.
                 let price = settlement(&change).price(self.scope.parameters);
                 match state.executable_balance.checked_sub(price) {
-                    Some(rest) => state.executable_balance = rest,
+                    Some(rest) => {
+                        state.executable_balance = rest;
+                        work.paid = work.paid.saturating_add(price);
+                    }
                     None => {
-                        work.account.pay_with_all(price);
+                        let paid = work.account.pay_with_all(price);
+                        work.paid = work.paid.saturating_add(paid);
                         state = work.account.store(content)?;
                     }
                 }
@@ -84,6 +89,7 @@ impl Round<'_> {
                 self.records.insert(content, actor, record)?;
                 transitions.push(change);
             }
+            spent = spent.saturating_add(work.paid);
             if waits || work.waited {
                 let starved = waits && work.starved;
                 let above = starved.then(|| could_pay(&state));
@@ -99,6 +105,7 @@ impl Round<'_> {
             replies: self.replies,
             transitions,
             gas_burned: self.gas_burned,
+            spent,
             work_left,
             starved,
         })

@@ -143,6 +143,8 @@ struct Work {
     waves: u32,
     /// Gas that it has to pay for.
     gas: u64,
+    /// What it has paid, in wVARA base units.
+    paid: u128,
     /// Gas that it gives to programs that it creates.
     given: u64,
     /// The round's budget knows that it may change.
@@ -160,9 +162,17 @@ impl Work {
             starved: false,
             waves: 0,
             gas: 0,
+            paid: 0,
             given: 0,
             touched: false,
         }
+    }
+
+    /// Pays from its executable balance, as far as that goes.
+    fn pay(&mut self, price: u128) {
+        let part = price.min(self.account.executable_balance);
+        self.account.executable_balance -= part;
+        self.paid = self.paid.saturating_add(part);
     }
 
     /// Value in its custody becomes its own.

@@ -202,8 +202,7 @@ impl Queue<'_> {
         self.result.work.gas = self.result.work.gas.saturating_add(gas);
         if self.scope.query.is_none() {
             let price = self.price(gas);
-            let balance = &mut self.result.work.account.executable_balance;
-            *balance = balance.saturating_sub(price);
+            self.result.work.pay(price);
         }
     }
 

@@ -59,6 +59,7 @@ const NONE: AppliedBatch = AppliedBatch {
     last_round_hash: H256::zero(),
     outbox_end: 0,
     set_id: 0,
+    spent: 0,
 };
 
 impl World {

@@ -72,6 +72,7 @@ impl RoundRecord {
             replies: Vec::new(),
             transitions: Vec::new(),
             gas_burned: 0,
+            spent: 0,
             work_left: self.work_left,
             starved: self.starved.clone(),
         }

@@ -5,6 +5,7 @@ use crate::{
     backend::Backends,
     blobs,
     codes::Codes,
+    equivocations::Equivocations,
     ethereum_service::{EthereumService, History},
     executor_service::{ExecutorService, chain::ClientChain, records::Records, worker::Worker},
     metrics::Metrics,
@@ -52,6 +53,7 @@ pub struct GearParts {
     codes: Arc<Codes>,
     stakes: Arc<Stakes>,
     settlement: Arc<SettlementService<FullClient, FullPool>>,
+    equivocations: Equivocations<FullClient, FullPool>,
     events: mpsc::Receiver<ObserverEvent>,
     stale_after: Option<Duration>,
 }
@@ -207,6 +209,10 @@ impl GearParts {
             codes,
             stakes,
             settlement,
+            equivocations: Equivocations {
+                client: client.clone(),
+                pool: pool.clone(),
+            },
             events,
             stale_after: options.ethereum_stale_after,
         })
@@ -230,5 +236,6 @@ impl GearParts {
         tasks.spawn("gear-stakes", GROUP, self.stakes.run());
         tasks.spawn("gear-rounds", GROUP, self.rounds.run());
         tasks.spawn("gear-settlement", GROUP, self.settlement.run());
+        tasks.spawn("gear-equivocations", GROUP, self.equivocations.run());
     }
 }

@@ -54,7 +54,10 @@ pub enum CannotBuild {
     Lacking(#[from] Lacking),
 }
 
-/// Builds the batch of a seal. `changes` gives the transitions of an executed round.
+/// What an executed round adds to a batch: transitions, and what programs paid in it.
+pub type Changes = (Vec<StateTransition>, u128);
+
+/// Builds the batch of a seal. `changes` gives those of an executed round.
 ///
 /// # Errors
 ///
@@ -62,7 +65,7 @@ pub enum CannotBuild {
 pub fn build_seal(
     seal: &SealFacts,
     rounds: &dyn Rounds,
-    changes: &dyn Fn(&RoundRecord) -> Result<Vec<StateTransition>, Lacking>,
+    changes: &dyn Fn(&RoundRecord) -> Result<Changes, Lacking>,
     outbox: &[OutboxItem],
 ) -> Result<Batch, CannotBuild> {
     let contradiction = |reason: String| CannotBuild::Contradiction {
@@ -92,8 +95,8 @@ pub fn build_seal(
     // Read one by one, for the batch may be full long before the path ends.
     let mut failed = None;
     let settled = steps.into_iter().map_while(|step| {
-        let transitions = if step.skipped() {
-            Ok(Vec::new())
+        let added = if step.skipped() {
+            Ok(Changes::default())
         } else {
             rounds
                 .executed(step.round.hash)
@@ -102,17 +105,18 @@ pub fn build_seal(
                     if record.changes {
                         Ok(changes(&record)?)
                     } else {
-                        Ok(Vec::new())
+                        Ok(Changes::default())
                     }
                 })
         };
-        match transitions {
-            Ok(transitions) => Some(SettledRound {
+        match added {
+            Ok((transitions, spent)) => Some(SettledRound {
                 block: ChainBlock {
                     number: step.number,
                     hash: step.round.hash,
                 },
                 transitions,
+                spent,
             }),
             Err(error) => {
                 failed = Some(error);

@@ -21,9 +21,13 @@ fn seal(number: u64, anchor: u64, router: AppliedBatch) -> SealFacts {
     }
 }
 
-fn change(record: &RoundRecord) -> Result<Vec<StateTransition>, Lacking> {
+fn change(record: &RoundRecord) -> Result<Changes, Lacking> {
     let program = ActorId::from([1; 32]);
-    Ok(vec![StateTransition::new(program, record.block.hash)])
+    let spent = record.block.number.into();
+    Ok((
+        vec![StateTransition::new(program, record.block.hash)],
+        spent,
+    ))
 }
 
 fn world() -> World {
@@ -61,6 +65,7 @@ fn a_batch_holds_the_rounds_after_the_routers_up_to_the_seal() {
         (6, hash(6))
     );
     assert_eq!(batch.transitions[0].new_state_hash, hash(6));
+    assert_eq!(batch.spent, 3 + 4 + 5 + 6);
     assert_eq!(batch.outbox_end, 1);
     // Everybody builds the same.
     let again = build_seal(&seal(6, 3, router), &world, &change, &batch.outbox).unwrap();
@@ -75,7 +80,7 @@ fn quiet_rounds_are_not_read_and_make_an_empty_batch() {
             record.changes = false;
         }
     }
-    let changes = |_: &RoundRecord| -> Result<Vec<StateTransition>, Lacking> {
+    let changes = |_: &RoundRecord| -> Result<Changes, Lacking> {
         panic!("a quiet round has no stored outcome")
     };
     let seal = seal(5, 2, AppliedBatch::default());

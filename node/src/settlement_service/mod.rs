@@ -264,7 +264,10 @@ where
             return Ok(Some(said));
         }
         let worker = self.rounds.worker();
-        let changes = |record: &RoundRecord| Ok(outcome_of(record, &worker.executor)?.transitions);
+        let changes = |record: &RoundRecord| {
+            let outcome = outcome_of(record, &worker.executor)?;
+            Ok((outcome.transitions, outcome.spent))
+        };
         let outbox = self.outbox(seal)?;
         let batch = match build_seal(seal, &worker.records, &changes, &outbox) {
             Ok(batch) => batch,
@@ -298,6 +301,7 @@ where
                 last_round = header.last_round,
                 anchor = header.anchor_number,
                 programs = batch.transitions.len(),
+                spent = batch.spent,
                 outbox = batch.outbox.len(),
                 "batch built"
             );

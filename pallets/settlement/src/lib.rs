@@ -12,6 +12,7 @@
 //! * `seals.rs`: when a block becomes a seal.
 //! * `signatures.rs`: which votes on a seal are taken, when its batch is ready, and what is a fault.
 //! * `sets.rs`: validator sets, and how one hands over to the next.
+//! * `attendance.rs`: who does not sign.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 // FRAME's macros name in full what is in scope already, and a call is as large as its arguments.
@@ -19,6 +20,7 @@
 
 extern crate alloc;
 
+mod attendance;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 #[cfg(test)]
@@ -74,6 +76,8 @@ pub mod pallet {
         type Ethereum: Ethereum;
         /// Who is told of faults, of who signs, and of what is settled.
         type OnFault: OnFault<Self::AccountId>;
+        /// Who stands behind validators on Ethereum.
+        type Operators: Operators<Self::AccountId>;
         /// Who may stop batches to Ethereum, and let them go on.
         type PauseOrigin: EnsureOrigin<Self::RuntimeOrigin>;
         /// Greatest number of validators in a set.
@@ -105,6 +109,18 @@ pub mod pallet {
     #[pallet::storage]
     pub type Sets<T: Config> =
         StorageMap<_, Twox64Concat, u64, BoundedVec<Member, T::MaxValidators>, OptionQuery>;
+
+    /// The block since which the current set has its id.
+    #[pallet::storage]
+    pub type SetSince<T> = StorageValue<_, u64, ValueQuery>;
+
+    /// Of which time the stake is that stands behind the operators whom Ethereum was last told of, in seconds.
+    #[pallet::storage]
+    pub type ToldCapture<T> = StorageValue<_, u64, OptionQuery>;
+
+    /// Who has voted on how many seals since the session began.
+    #[pallet::storage]
+    pub type Attendance<T: Config> = StorageValue<_, Roll<T::MaxValidators>, ValueQuery>;
 
     /// Items for the Router, by number.
     #[pallet::storage]
@@ -399,6 +415,7 @@ pub mod pallet {
                 parameters.expiry_seconds > 0
                     && parameters.max_in_flight > 0
                     && parameters.patience > 0
+                    && parameters.renewal > 0
                     && parameters.limits.max_bytes > 0
                     && parameters.limits.max_gas > 0,
                 Error::<T>::ZeroParameter

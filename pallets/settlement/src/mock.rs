@@ -45,6 +45,8 @@ parameter_types! {
     pub static Dropped: u64 = 0;
     /// Weights that are not 1, by account.
     pub static Heavy: BTreeMap<u64, u64> = BTreeMap::new();
+    /// When the stake of operators was read, and the operators of accounts.
+    pub static Behind: Option<(u64, BTreeMap<u64, H160>)> = None;
 }
 
 parameter_types! {
@@ -52,6 +54,8 @@ parameter_types! {
     pub static ToldFaults: Vec<(u64, H160, u64, H256)> = Vec::new();
     /// What was told of who signs: the set, and accounts with their addresses.
     pub static ToldSigners: Vec<(u64, Vec<(u64, H160)>)> = Vec::new();
+    /// What was told of absence: set and signers.
+    pub static ToldAbsence: Vec<(u64, Vec<H160>)> = Vec::new();
     /// Outbox items that are settled, as it was told.
     pub static ToldSettled: Vec<u64> = Vec::new();
 }
@@ -66,6 +70,10 @@ impl OnFault<u64> for Faults {
 
     fn on_double_sign(set_id: u64, signer: H160, seal_number: u64, seal_hash: H256) {
         ToldFaults::mutate(|told| told.push((set_id, signer, seal_number, seal_hash)));
+    }
+
+    fn on_absence(set_id: u64, absent: Vec<H160>) {
+        ToldAbsence::mutate(|told| told.push((set_id, absent)));
     }
 
     fn on_settled(outbox_end: u64) {
@@ -121,9 +129,18 @@ impl crate::Weights<u64> for Around {
     }
 }
 
+impl crate::Operators<u64> for Around {
+    fn operators(validators: &[u64]) -> Option<(u64, Vec<H160>)> {
+        let (capture, behind) = Behind::get()?;
+        let of = |validator| behind.get(validator).copied().unwrap_or_default();
+        Some((capture, validators.iter().map(of).collect()))
+    }
+}
+
 impl Config for Test {
     type Ethereum = Around;
     type OnFault = Faults;
+    type Operators = Around;
     type PauseOrigin = EnsureRoot<u64>;
     type MaxValidators = ConstU32<128>;
     type WeightInfo = ();
@@ -186,6 +203,7 @@ pub fn applied(header: &BatchHeader, parent: &EthereumHeader, outbox_end: u64) -
         last_round_hash: header.last_round_hash,
         outbox_end,
         set_id: before.set_id,
+        spent: before.spent,
     }
 }
 

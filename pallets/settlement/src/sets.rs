@@ -3,17 +3,29 @@
 //! The session decides who is in the current set, which votes on views and codes at once. Seals are signed by the set
 //! that the Router holds at their anchor, so a new set signs only after the old one has signed the update. While the
 //! Router has not applied it, a newer set replaces the content of the item: there is one handover, to the newest set.
+//!
+//! The same validators become a new set when the stake behind them was read anew, since Ethereum keeps operators by set,
+//! and after some time in any case, since the Router takes nothing from a set that was not renewed for long.
 
 use crate::{
-    Config, CurrentSet, Domain, Event, Handover, Handovers, KeyOf, OutboxItems, Pallet, Parameters,
-    Router, Sets, Settled, Weights,
+    Config, CurrentSet, Domain, Event, Handover, Handovers, KeyOf, Operators, OutboxItems, Pallet,
+    Parameters, Router, SetSince, Sets, Settled, ToldCapture, Weights,
 };
 use alloc::{collections::BTreeSet, vec::Vec};
-use frame_support::{BoundedVec, traits::OneSessionHandler};
+use frame_support::{
+    BoundedVec,
+    traits::{Get, OneSessionHandler},
+};
 use gear_exe_primitives::{
     H160, evidence::OnFault as _, host, outbox::OutboxItem, quorum::Member, report::ValidatorSet,
 };
-use polkadot_sdk::{frame_support, sp_runtime::BoundToRuntimeAppPublic};
+use polkadot_sdk::{frame_support, frame_system, sp_runtime::BoundToRuntimeAppPublic};
+
+/// The accounts of a set, and its members.
+type SetOf<T> = (
+    Vec<<T as frame_system::Config>::AccountId>,
+    BoundedVec<Member, <T as Config>::MaxValidators>,
+);
 
 impl<T: Config> Pallet<T> {
     /// The set that votes now.
@@ -44,20 +56,22 @@ impl<T: Config> Pallet<T> {
             .any(|handover| handover.since.saturating_add(patience.into()) > Self::now())
     }
 
-    /// The members of a set, in the order of the session. Who could never sign, or would make the Router refuse the
+    /// The members of a set with their accounts, in the order of the session. Who could never sign, or would make the Router refuse the
     /// whole set, is left out: no point of the curve, a key that occurred before, no weight.
-    fn members_of(keys: Vec<KeyOf<T::AccountId>>) -> BoundedVec<Member, T::MaxValidators> {
+    fn members_of(keys: Vec<KeyOf<T::AccountId>>) -> SetOf<T> {
         let (accounts, keys): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
         let mut seen = BTreeSet::<H160>::new();
-        let members: Vec<_> = keys
-            .iter()
-            .zip(T::Weights::weights(&accounts))
-            .filter_map(|(key, weight)| {
-                let address = host::address_of(key)?;
-                (weight > 0 && seen.insert(address)).then_some(Member { address, weight })
+        let weights = T::Weights::weights(&accounts);
+        let members = accounts.into_iter().zip(keys).zip(weights);
+        let (accounts, members): (Vec<_>, Vec<_>) = members
+            .filter_map(|((account, key), weight)| {
+                let address = host::address_of(&key)?;
+                let counts = weight > 0 && seen.insert(address);
+                counts.then_some((account, Member { address, weight }))
             })
-            .collect();
-        BoundedVec::truncate_from(members)
+            .take(T::MaxValidators::get() as usize)
+            .unzip();
+        (accounts, BoundedVec::truncate_from(members))
     }
 
     /// Says who stands behind the addresses of the current set.
@@ -69,16 +83,34 @@ impl<T: Config> Pallet<T> {
         T::OnFault::on_session(CurrentSet::<T>::get(), signers);
     }
 
-    /// Makes these the current set, if they differ from it, and tells the Router.
+    /// Makes these the current set, if they differ from it or it is to be renewed, and tells the Router.
     pub(crate) fn change_set(keys: Vec<KeyOf<T::AccountId>>) {
-        let members = Self::members_of(keys);
+        let (accounts, members) = Self::members_of(keys);
+        if members.is_empty() {
+            return;
+        }
         let current = CurrentSet::<T>::get();
-        if members.is_empty() || Sets::<T>::get(current).as_ref() == Some(&members) {
+        let operators = T::Operators::operators(&accounts)
+            .filter(|(capture, _)| ToldCapture::<T>::get() != Some(*capture));
+        let age = Self::now().saturating_sub(SetSince::<T>::get());
+        let same = Sets::<T>::get(current).as_ref() == Some(&members);
+        if same && operators.is_none() && age < Parameters::<T>::get().renewal.into() {
             return;
         }
         let set_id = current.saturating_add(1);
+        // Before the update, so that nobody of the set signs while nobody stands behind it.
+        if let Some((capture, operators)) = operators {
+            ToldCapture::<T>::put(capture);
+            Self::push(OutboxItem::OperatorSet {
+                set_id,
+                capture,
+                signers: members.iter().map(|member| member.address).collect(),
+                operators,
+            });
+        }
         Sets::<T>::insert(set_id, members);
         CurrentSet::<T>::put(set_id);
+        SetSince::<T>::put(Self::now());
         Self::deposit_event(Event::SetChanged { set_id });
         Self::hand_over();
     }
@@ -156,7 +188,8 @@ impl<T: Config> OneSessionHandler<T::AccountId> for Pallet<T> {
         let keys: Vec<_> = validators
             .map(|(account, key)| (account.clone(), key))
             .collect();
-        Sets::<T>::insert(CurrentSet::<T>::get(), Self::members_of(keys.clone()));
+        let (_, members) = Self::members_of(keys.clone());
+        Sets::<T>::insert(CurrentSet::<T>::get(), members);
         Self::tell_signers(&keys);
     }
 
@@ -170,6 +203,10 @@ impl<T: Config> OneSessionHandler<T::AccountId> for Pallet<T> {
             .collect();
         Self::change_set(keys.clone());
         Self::tell_signers(&keys);
+    }
+
+    fn on_before_session_ending() {
+        Self::close_attendance();
     }
 
     fn on_disabled(_: u32) {}

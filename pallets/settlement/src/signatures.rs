@@ -141,10 +141,12 @@ impl<T: Config> Pallet<T> {
             equivocated: false,
         };
         Votes::<T>::insert(number, validator, vote);
+        Self::note_vote(seal.set_id, validator);
         let is_quorum = Self::count(number, seal.set_id, validator, digest);
         if seal.result.is_some() || !is_quorum {
             return Ok(());
         }
+        Self::note_decision(seal.set_id);
         seal.result = Some(if empty {
             Self::deposit_event(Event::BatchEmpty { seal: number });
             OpenSeals::<T>::mutate(|open| open.retain(|open| *open != number));

@@ -2,16 +2,24 @@
 
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::{
+    BoundedVec, CloneNoBound, DebugNoBound, DefaultNoBound, EqNoBound, PartialEqNoBound,
+    traits::Get,
+};
 use gear_exe_primitives::{
-    H256,
+    H160, H256,
     batch::AppliedBatch,
     ethereum::{BlockId, EthereumHeader},
     host::AuthorityId,
     settlement::BatchLimits,
     signature::CompactSignature,
 };
-use polkadot_sdk::sp_runtime::transaction_validity::{
-    InvalidTransaction, TransactionValidityError,
+use polkadot_sdk::{
+    frame_support,
+    sp_runtime::{
+        Perbill,
+        transaction_validity::{InvalidTransaction, TransactionValidityError},
+    },
 };
 use scale_info::TypeInfo;
 
@@ -38,6 +46,20 @@ pub trait Weights<AccountId> {
 impl<AccountId> Weights<AccountId> for () {
     fn weights(validators: &[AccountId]) -> Vec<u64> {
         validators.iter().map(|_| 1).collect()
+    }
+}
+
+/// Who stands behind validators on Ethereum.
+pub trait Operators<AccountId> {
+    /// When the stake behind the running era was read, in seconds, and the operator of each of `validators`, in their
+    /// order: zero for who had none. Nothing if nobody had.
+    fn operators(validators: &[AccountId]) -> Option<(u64, Vec<H160>)>;
+}
+
+/// Nobody does.
+impl<AccountId> Operators<AccountId> for () {
+    fn operators(_: &[AccountId]) -> Option<(u64, Vec<H160>)> {
+        None
     }
 }
 
@@ -114,6 +136,13 @@ pub struct SettlementParameters {
     pub patience: u32,
     /// Blocks for which the session does not rotate while the Router has not got the current set.
     pub handover_patience: u32,
+    /// Blocks after which the set gets a new id, and the Router is told of it, though it has not changed. Less than the
+    /// Router's `maxStaleness`, after which it takes nothing from a set.
+    pub renewal: u32,
+    /// The part of the seals that were decided in a session on which a validator must have voted; else it was away.
+    pub attendance: Perbill,
+    /// Seals that must have been decided in a session before anybody is called away.
+    pub least_seals: u32,
     /// Caps of a batch, with the table by which its gas is summed.
     pub limits: BatchLimits,
 }
@@ -125,9 +154,34 @@ impl Default for SettlementParameters {
             max_in_flight: 1,
             patience: 40,
             handover_patience: 14_400,
+            renewal: 691_200,
+            attendance: Perbill::from_percent(50),
+            least_seals: 16,
             limits: BatchLimits::default(),
         }
     }
+}
+
+/// How many votes the members of a set have given since the session began.
+#[derive(
+    CloneNoBound,
+    DebugNoBound,
+    DefaultNoBound,
+    PartialEqNoBound,
+    EqNoBound,
+    Encode,
+    Decode,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+#[scale_info(skip_type_params(Most))]
+pub struct Roll<Most: Get<u32>> {
+    /// The set.
+    pub set_id: u64,
+    /// Its seals that were decided.
+    pub seals: u32,
+    /// Votes by member, in the order of the set.
+    pub votes: BoundedVec<u32, Most>,
 }
 
 /// What a quorum said of a seal.

@@ -354,6 +354,10 @@ impl<T: Config> gear_exe_primitives::evidence::OnFault<T::AccountId> for Pallet<
         });
     }
 
+    fn on_absence(set_id: u64, absent: Vec<gear_exe_primitives::H160>) {
+        Self::report_absent_signers(set_id, &absent);
+    }
+
     fn on_settled(outbox_end: u64) {
         Self::note_settled(outbox_end);
     }

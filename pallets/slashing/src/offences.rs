@@ -3,11 +3,11 @@
 //! GRANDPA's equivocations and heartbeats that are missing come from their own pallets. All go through [`Noted`], so
 //! that the handler knows of what kind an offence is: `pallet-offences` does not tell it.
 
-use crate::{Config, Incident, Offender, Pallet, Reporting};
+use crate::{Config, Eras as _, Event, Incident, Offender, Pallet, Reporting, Signers};
 use alloc::{vec, vec::Vec};
 use codec::Encode;
 use core::marker::PhantomData;
-use gear_exe_primitives::H256;
+use gear_exe_primitives::{H160, H256};
 use polkadot_sdk::{
     sp_io::hashing::blake2_256,
     sp_runtime::Perbill,
@@ -254,8 +254,30 @@ impl<T: Config> Pallet<T> {
         (validator, Default::default())
     }
 
-    /// Reports that these members of a set of `validators` did not sign what they had to in `session`: the runtime
-    /// counts. Costs VARA only.
+    /// Reports members of the set `set_id` that did not vote on its seals in the session that ends.
+    pub(crate) fn report_absent_signers(set_id: u64, absent: &[H160]) {
+        let Some(set) = Signers::<T>::get(set_id) else {
+            return;
+        };
+        let session = set.last.min(T::Eras::session());
+        let validators = set.members.len() as u32;
+        let absent: Vec<_> = set
+            .members
+            .into_iter()
+            .filter(|(signer, _)| absent.contains(signer))
+            .map(|(_, account)| account)
+            .collect();
+        for validator in &absent {
+            Self::deposit_event(Event::FaultProven {
+                kind: Absence::<()>::KIND,
+                validator: validator.clone(),
+            });
+        }
+        // Who was reported for this session already is left as it is.
+        let _ = Self::report_absence(session, validators, absent);
+    }
+
+    /// Reports that these members of a set of `validators` did not sign what they had to in `session`. Costs VARA only.
     ///
     /// # Errors
     ///

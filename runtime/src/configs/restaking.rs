@@ -6,7 +6,9 @@ use crate::{
     ValidatorElection, eras, governance::origins, pace,
 };
 use alloc::vec::Vec;
-use gear_exe_primitives::{H256, batch::RouterDomain, ethereum::EthereumHeader, quorum::Member};
+use gear_exe_primitives::{
+    H160, H256, batch::RouterDomain, ethereum::EthereumHeader, quorum::Member,
+};
 use polkadot_sdk::{
     frame_election_provider_support::SequentialPhragmen,
     frame_support::traits::{ConstU32, ConstU128, EitherOfDiverse},
@@ -120,6 +122,21 @@ impl pallet_validator_election::Config for Runtime {
     type SolverWeightInfo =
         polkadot_sdk::frame_election_provider_support::weights::SubstrateWeight<Runtime>;
     type WeightInfo = ();
+}
+
+impl pallet_settlement::Operators<AccountId> for Glue {
+    fn operators(validators: &[AccountId]) -> Option<(u64, Vec<H160>)> {
+        let era = eras::active()?;
+        let capture = Restaking::capture(era)?;
+        let operators: Vec<Option<H160>> = validators
+            .iter()
+            .map(|validator| <Self as pallet_slashing::Operators<_>>::operator(era, validator))
+            .collect();
+        operators.iter().any(Option::is_some).then(|| {
+            let operators = operators.into_iter().map(Option::unwrap_or_default);
+            (capture, operators.collect())
+        })
+    }
 }
 
 impl pallet_settlement::Weights<AccountId> for Glue {

@@ -86,6 +86,7 @@ impl pallet_settlement::Config for Runtime {
     type Ethereum = Glue;
     type MaxValidators = MaxValidators;
     type OnFault = Slashing;
+    type Operators = Glue;
     type PauseOrigin = EitherOfDiverse<EnsureRoot<AccountId>, origins::SettlementPauser>;
     type WeightInfo = ();
     type Weights = Glue;

@@ -106,6 +106,16 @@ pub mod values {
         /// Blocks for which the session does not rotate while the Router has not got the current set.
         #[codec(index = 3)]
         pub static HandoverPatience: u32 = 14_400;
+        /// Blocks after which the Router is told of the validator set again, though it has not changed. Less than the
+        /// Router's `MaxStaleness`.
+        #[codec(index = 4)]
+        pub static Renewal: u32 = 691_200;
+        /// The part of the seals that were decided in a session on which a validator must have voted; else it was away.
+        #[codec(index = 5)]
+        pub static Attendance: Perbill = Perbill::from_percent(50);
+        /// Seals that must have been decided in a session before anybody is called away.
+        #[codec(index = 6)]
+        pub static LeastSeals: u32 = 16;
     }
 
     /// What the Router on Ethereum holds too.

@@ -51,6 +51,9 @@ impl Values {
                 SettlementValue::HandoverPatience(value) => {
                     self.settlement.handover_patience = value;
                 }
+                SettlementValue::Renewal(value) => self.settlement.renewal = value,
+                SettlementValue::Attendance(value) => self.settlement.attendance = value,
+                SettlementValue::LeastSeals(value) => self.settlement.least_seals = value,
             },
             Value::Router(value) => tell_router(value),
             Value::Pace(value) => match value {

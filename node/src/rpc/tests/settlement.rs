@@ -103,6 +103,7 @@ fn batch(last_round: u64) -> AppliedBatch {
         last_round_hash: hash(0xc0, last_round),
         outbox_end: 0,
         set_id: 0,
+        spent: 0,
     }
 }
 
@@ -202,6 +203,7 @@ async fn batch_bodies() {
             content: H256::zero(),
             expiry: 9,
         },
+        spent: 0,
         outbox_end: 0,
         transitions: Vec::new(),
         outbox: Vec::new(),

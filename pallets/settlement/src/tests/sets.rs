@@ -1,13 +1,17 @@
 //! Validator sets and how one hands over to the next.
 
-use crate::{CurrentSet, Event, Handovers, OutboxEnd, Parameters, Refusal, Sets, Settled, mock::*};
+use crate::{
+    CurrentSet, Event, Handovers, OutboxEnd, Parameters, Refusal, SetSince, Sets, Settled, mock::*,
+};
 use gear_exe_primitives::{
+    H160,
     batch::{AppliedBatch, BatchHeader},
     ethereum::EthereumHeader,
     host::AuthorityId,
     outbox::OutboxItem,
 };
 use polkadot_sdk::sp_application_crypto::ByteArray;
+use std::collections::BTreeMap;
 
 /// The set updates that the Router gets, from its cursor at `tip` on.
 fn updates(tip: &EthereumHeader) -> Vec<(u64, usize)> {
@@ -42,6 +46,63 @@ fn a_change_pushes_one_update() {
         new_session(0..3);
         assert_eq!(updates(&root()), [(1, 3)]);
         assert_eq!(events(), [Event::SetChanged { set_id: 1 }]);
+    });
+}
+
+#[test]
+fn operators_are_told_with_each_capture() {
+    run(|| {
+        let items = || Settlement::outbox(0, OutboxEnd::<Test>::get());
+        let operator = H160::repeat_byte(1);
+        Behind::set(Some((900, BTreeMap::from([(1, operator)]))));
+        // Account 2 is left out, and so is whoever stands behind it.
+        Heavy::mutate(|heavy| heavy.insert(2, 0));
+        new_session(0..4);
+        let told = |set_id, capture| OutboxItem::OperatorSet {
+            set_id,
+            capture,
+            signers: vec![address(0), address(1), address(3)],
+            operators: vec![H160::zero(), operator, H160::zero()],
+        };
+        assert_eq!(items()[0], told(1, 900));
+        assert!(matches!(
+            items()[1],
+            OutboxItem::SetUpdate { set_id: 1, .. }
+        ));
+        // The next session of the same era says nothing new.
+        new_session(0..4);
+        assert_eq!(items().len(), 2);
+        // The same validators with stake that was read anew are a new set; there is one handover, to the newest.
+        Behind::mutate(|behind| behind.as_mut().unwrap().0 = 950);
+        new_session(0..4);
+        assert_eq!(CurrentSet::<Test>::get(), 2);
+        assert_eq!(items().len(), 3);
+        assert_eq!(items()[2], told(2, 950));
+        assert!(matches!(
+            items()[1],
+            OutboxItem::SetUpdate { set_id: 2, .. }
+        ));
+        // Nobody stands behind them any more: the set stays as it is.
+        Behind::set(None);
+        new_session(0..4);
+        assert_eq!(items().len(), 3);
+    });
+}
+
+#[test]
+fn an_old_set_is_renewed() {
+    run(|| {
+        Parameters::<Test>::mutate(|parameters| parameters.renewal = 10);
+        for block in 1..10 {
+            new_session(0..4);
+            assert_eq!(CurrentSet::<Test>::get(), 0, "in block {block}");
+            next_block();
+        }
+        new_session(0..4);
+        assert_eq!(updates(&root()), [(1, 4)]);
+        new_session(0..4);
+        assert_eq!(CurrentSet::<Test>::get(), 1);
+        assert_eq!(SetSince::<Test>::get(), 10);
     });
 }
 
