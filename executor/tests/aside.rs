@@ -425,6 +425,7 @@ fn who_sets_everything_aside_pays_for_settlement_all_the_same() {
         world.round();
         assert!(free(&world, steward) < each, "it has nearly nothing left");
         assert_eq!(world.unexplained(steward) - spent, messages * each);
+        world.assert_spent_is_counted(&[steward]);
         // What is set aside is there, for less.
         let reserved = world.reservations(steward);
         let kept = world.waitlist(steward);

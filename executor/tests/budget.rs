@@ -199,6 +199,7 @@ fn who_uses_a_batch_pays_for_it_as_far_as_it_can() {
     assert!(world.has_receipt(id));
     let after = world.state(counter).executable_balance;
     assert_eq!(before - after, settled + receipts);
+    assert_eq!(outcome.spent, settled + receipts);
 
     // One that has less pays what it has, and what is due to Ethereum still goes there.
     let poor = world.create(PING);

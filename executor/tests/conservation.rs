@@ -214,6 +214,7 @@ fn history(seed: u64) {
 
 /// What programs were given for their gas is there, or has paid for gas.
 fn assert_gas_is_paid(world: &World, programs: &[ActorId], told: &[ActorId]) {
+    world.assert_spent_is_counted(programs);
     for program in programs {
         let unexplained = world.unexplained(*program);
         assert!(

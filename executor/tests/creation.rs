@@ -131,6 +131,7 @@ fn its_mirror_is_paid_for() {
     assert_eq!(world.executable(ping), 0);
     let spent = world.unexplained(steward);
     assert!(spent >= 7_000_000_000 + (384 + 96) * 1_000_000);
+    world.assert_spent_is_counted(&[steward, ping]);
 }
 
 #[test]

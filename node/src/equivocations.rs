@@ -7,7 +7,7 @@
 use codec::Decode;
 use futures::StreamExt;
 use gear_exe_primitives::{H256, runtime_api::SlashingApi};
-use gear_exe_runtime::{AuraId, Header, Runtime, opaque::Block};
+use gear_exe_runtime::{Header, Runtime, opaque::Block};
 use pallet_slashing::Evidence;
 use polkadot_sdk::{
     frame_system::offchain::CreateAuthorizedTransaction,
@@ -15,7 +15,11 @@ use polkadot_sdk::{
     sc_transaction_pool_api::{TransactionPool, TransactionSource},
     sp_api::ProvideRuntimeApi,
     sp_blockchain::HeaderBackend,
-    sp_consensus_aura::{AuraApi, digests::CompatibleDigestItem, sr25519::AuthoritySignature},
+    sp_consensus_aura::{
+        AuraApi,
+        digests::CompatibleDigestItem,
+        sr25519::{AuthorityId as AuraId, AuthoritySignature},
+    },
     sp_consensus_slots::EquivocationProof,
     sp_runtime::{DigestItem, OpaqueExtrinsic, traits::Header as _},
 };

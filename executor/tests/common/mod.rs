@@ -493,6 +493,14 @@ impl World {
             .unwrap_or_else(|| panic!("{program} did not pay for all its gas"))
     }
 
+    /// What `programs`, which are all, were given is there, or was counted as spent.
+    pub fn assert_spent_is_counted(&self, programs: &[ActorId]) {
+        let given: u128 = self.books.top_ups.values().sum();
+        let left: u128 = programs.iter().map(|own| self.executable(*own)).sum();
+        let spent: u128 = self.history.iter().map(|(.., round)| round.spent).sum();
+        assert_eq!(given, left + spent);
+    }
+
     pub fn receipt(&self, id: MessageId) -> Receipt {
         let mut own = self
             .receipts
