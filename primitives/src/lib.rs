@@ -20,6 +20,7 @@
 //! * [`vote`]: what validators sign towards the chain itself: views of Ethereum, verdicts on codes.
 //! * [`evidence`]: what proves that a validator broke the rule of one signature.
 //! * [`report`]: what the chain reports of rounds, seals and batches.
+//! * [`rewards`]: what is claimed of an era's rewards, and the proofs for it.
 //! * `host`, `runtime_api` (feature `substrate`): what crosses between runtime and node.
 //! * [`merkle`]: the binary tree over receipts, with proofs that verify offline.
 //! * [`proof`]: proofs of pages, messages and balances against a state root.
@@ -47,6 +48,7 @@ pub mod proof;
 pub mod quorum;
 pub mod report;
 pub mod restaking;
+pub mod rewards;
 pub mod round;
 #[cfg(feature = "substrate")]
 pub mod runtime_api;

@@ -7,12 +7,13 @@ use crate::{
     ethereum::EthereumHeader,
     ids::CodeId,
     outbox::OutboxItem,
+    rewards::RewardProof,
     round::ExecutionParameters,
     settlement::SealFacts,
     vote::{CodeAnswer, RouterAt, Verdict},
 };
 use alloc::vec::Vec;
-use primitive_types::H256;
+use primitive_types::{H160, H256};
 
 polkadot_sdk::sp_api::decl_runtime_apis! {
     /// Anchors, codes and rounds.
@@ -66,5 +67,12 @@ polkadot_sdk::sp_api::decl_runtime_apis! {
         fn validator_set() -> ValidatorSet;
         /// A set by its id.
         fn validator_set_at(id: u64) -> Option<ValidatorSet>;
+    }
+
+    /// What programs paid, on its way to those who secure the network.
+    pub trait RewardsApi {
+        /// What `Middleware.claimOperatorReward(era, address, …)` needs to pay `address`; nothing if nobody has claimed
+        /// for it in that era, or the era is not over.
+        fn proof(era: u32, address: H160) -> Option<RewardProof>;
     }
 }

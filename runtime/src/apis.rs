@@ -2,17 +2,18 @@
 
 use crate::{
     AccountId, AuraId, Balance, Block, Execution, Executive, Grandpa, Historical,
-    InherentDataExt as _, NominationPools, Nonce, Runtime, RuntimeGenesisConfig, SessionKeys,
-    Settlement, Staking, System, TransactionPayment, VERSION, genesis, pace,
+    InherentDataExt as _, NominationPools, Nonce, Rewards, Runtime, RuntimeGenesisConfig,
+    SessionKeys, Settlement, Staking, System, TransactionPayment, VERSION, genesis, pace,
 };
 use alloc::vec::Vec;
 use codec::Encode;
 use gear_exe_primitives::{
-    CodeId, H256,
+    CodeId, H160, H256,
     batch::RouterDomain,
     ethereum::EthereumHeader,
     outbox::OutboxItem,
     report::{ReadyBatch, RoundFacts, SealStatus, ValidatorSet},
+    rewards::RewardProof,
     round::ExecutionParameters,
     settlement::SealFacts,
     vote::{CodeAnswer, RouterAt, Verdict},
@@ -340,6 +341,12 @@ impl_runtime_apis! {
 
         fn validator_set_at(id: u64) -> Option<ValidatorSet> {
             Settlement::validator_set_at(id)
+        }
+    }
+
+    impl gear_exe_primitives::runtime_api::RewardsApi<Block> for Runtime {
+        fn proof(era: u32, address: H160) -> Option<RewardProof> {
+            Rewards::proof(era, address)
         }
     }
 

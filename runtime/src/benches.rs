@@ -1,7 +1,8 @@
 //! Benchmarks of our pallets, as the node's `benchmark` command calls them.
 
 use crate::{
-    AccountId, AllPalletsWithSystem, Execution, Restaking, Settlement, Slashing, ValidatorElection,
+    AccountId, AllPalletsWithSystem, Execution, Restaking, Rewards, Settlement, Slashing,
+    ValidatorElection,
 };
 use alloc::{string::String, vec::Vec};
 use polkadot_sdk::{
@@ -13,6 +14,7 @@ use polkadot_sdk::{
 frame_benchmarking::define_benchmarks!(
     [pallet_execution, Execution]
     [pallet_restaking, Restaking]
+    [pallet_rewards, Rewards]
     [pallet_settlement, Settlement]
     [pallet_slashing, Slashing]
     [pallet_validator_election, ValidatorElection]

@@ -4,6 +4,7 @@
 //! * `staking.rs`: VARA at stake.
 //! * `restaking.rs`: collateral on Ethereum, and the election over both.
 //! * `slashing.rs`: offences, on their way to both.
+//! * `rewards.rs`: what programs pay, on its way to those who secure the network.
 //! * `governance.rs`: referenda, treasury, parameters.
 //! * `settlement.rs`: execution and settlement, where they meet.
 //! * here: accounts, fees, transactions.
@@ -11,6 +12,7 @@
 mod consensus;
 mod governance;
 mod restaking;
+mod rewards;
 mod settlement;
 mod slashing;
 mod staking;

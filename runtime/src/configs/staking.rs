@@ -26,6 +26,9 @@ use polkadot_sdk::{
 /// Nominators that may stand behind one validator, with what counts in an election.
 pub const MAX_BACKERS: u32 = 2_048;
 
+/// Nominators of a validator that are paid at a time.
+pub const PAGE: u32 = 256;
+
 /// Root, or a referendum on the track `staking_admin`.
 pub type StakingAdmin = EitherOfDiverse<EnsureRoot<AccountId>, origins::StakingAdmin>;
 
@@ -79,7 +82,7 @@ impl pallet_staking::Config for Runtime {
     type GenesisElectionProvider = DualElection<Self>;
     type HistoryDepth = super::restaking::HistoryDepth;
     type MaxControllersInDeprecationBatch = ConstU32<64>;
-    type MaxExposurePageSize = ConstU32<256>;
+    type MaxExposurePageSize = ConstU32<PAGE>;
     type MaxUnlockingChunks = ConstU32<32>;
     type MaxValidatorSet = super::MaxValidators;
     type NextNewSession = Session;

@@ -181,6 +181,25 @@ pub mod values {
         pub static Execution: u64 = 4 * 86_400;
     }
 
+    /// Who gets which part of what programs pay. An era is divided by what is in force when it ends; the three shares sum
+    /// up to 100 % at most.
+    #[dynamic_pallet_params]
+    #[codec(index = 8)]
+    pub mod rewards {
+        /// The share of validators.
+        #[codec(index = 0)]
+        pub static Validators: Perbill = Perbill::from_percent(20);
+        /// The share of stakers of VARA.
+        #[codec(index = 1)]
+        pub static VaraStakers: Perbill = Perbill::from_percent(50);
+        /// The share of stakers of ETH. If none has counted in an era, stakers of VARA get it.
+        #[codec(index = 2)]
+        pub static EthStakers: Perbill = Perbill::from_percent(30);
+        /// The least that can be claimed at a time, in wVARA base units.
+        #[codec(index = 3)]
+        pub static MinClaim: u128 = 1_000_000_000_000;
+    }
+
     /// New VARA for stakers and the treasury. Read when an era ends.
     #[dynamic_pallet_params]
     #[codec(index = 5)]

@@ -4,13 +4,15 @@ use super::{
     RuntimeParametersValue as Value,
     values::{
         execution::ParametersValue as ExecutionValue, pace::ParametersValue as PaceValue,
-        router::ParametersValue as RouterValue, settlement::ParametersValue as SettlementValue,
-        slashing::ParametersValue as SlashingValue, views::ParametersValue as ViewValue,
+        rewards::ParametersValue as RewardsValue, router::ParametersValue as RouterValue,
+        settlement::ParametersValue as SettlementValue, slashing::ParametersValue as SlashingValue,
+        views::ParametersValue as ViewValue,
     },
 };
 use crate::{Execution, ParametersInForce, Runtime, Settlement, pace};
 use gear_exe_primitives::{H256, U256, hashing::keccak256, round::ExecutionParameters};
 use pallet_execution::ViewParameters;
+use pallet_rewards::RewardsParameters;
 use pallet_settlement::SettlementParameters;
 use pallet_slashing::SlashingParameters;
 use polkadot_sdk::pallet_parameters;
@@ -22,6 +24,7 @@ struct Values {
     settlement: SettlementParameters,
     pace: pace::Durations,
     slashing: SlashingParameters,
+    rewards: RewardsParameters,
 }
 
 impl Values {
@@ -32,6 +35,7 @@ impl Values {
             settlement: pallet_settlement::Parameters::<Runtime>::get(),
             pace: pace::InForce::<Runtime>::get(),
             slashing: pallet::Slashing::<Runtime>::get(),
+            rewards: pallet::Rewards::<Runtime>::get(),
         }
     }
 
@@ -70,6 +74,12 @@ impl Values {
                 SlashingValue::Window(value) => self.slashing.window = value,
                 SlashingValue::Relay(value) => self.slashing.relay = value,
                 SlashingValue::Execution(value) => self.slashing.execution = value,
+            },
+            Value::Rewards(value) => match value {
+                RewardsValue::Validators(value) => self.rewards.validators = value,
+                RewardsValue::VaraStakers(value) => self.rewards.vara_stakers = value,
+                RewardsValue::EthStakers(value) => self.rewards.eth_stakers = value,
+                RewardsValue::MinClaim(value) => self.rewards.min_claim = value,
             },
             // Read where it is used.
             Value::Inflation(_) => {}
@@ -122,6 +132,13 @@ impl Values {
             refused(Group::Slashing, done);
             if done {
                 pallet::Slashing::<Runtime>::put(self.slashing);
+            }
+        }
+        if self.rewards != before.rewards {
+            let done = self.rewards.is_sound();
+            refused(Group::Rewards, done);
+            if done {
+                pallet::Rewards::<Runtime>::put(self.rewards);
             }
         }
         if self.pace != before.pace {
@@ -191,6 +208,8 @@ pub mod pallet {
         Pace,
         /// Slashing of ETH: the way to the vault must fit its window.
         Slashing,
+        /// Shares of what programs pay: no more is given than there is.
+        Rewards,
     }
 
     /// What the Router was last told, by Keccak-256 of the parameter's name.
@@ -210,12 +229,27 @@ pub mod pallet {
         }
     }
 
+    /// Who gets which part of what programs pay.
+    #[pallet::storage]
+    pub type Rewards<T> = StorageValue<_, RewardsParameters, ValueQuery>;
+
+    /// [`Rewards`], for the pallet that divides it.
+    pub struct RewardsInForce<T>(PhantomData<T>);
+
+    impl<T: Config> Get<RewardsParameters> for RewardsInForce<T> {
+        fn get() -> RewardsParameters {
+            Rewards::<T>::get()
+        }
+    }
+
     /// What is in force from the first block on.
     #[pallet::genesis_config]
     #[derive(polkadot_sdk::frame_support::DefaultNoBound)]
     pub struct GenesisConfig<T: Config> {
         /// How much is slashed, and when.
         pub slashing: SlashingParameters,
+        /// Who gets which part of what programs pay.
+        pub rewards: RewardsParameters,
         /// Marker.
         #[serde(skip)]
         pub _config: PhantomData<T>,
@@ -225,6 +259,7 @@ pub mod pallet {
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
             Slashing::<T>::put(self.slashing);
+            Rewards::<T>::put(self.rewards);
         }
     }
 

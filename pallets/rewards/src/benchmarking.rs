@@ -1,0 +1,187 @@
+//! What calls cost, measured: `cargo test --release -p pallet-rewards --features runtime-benchmarks` runs each once, the
+//! node's `benchmark pallet` measures.
+
+use crate::{
+    pallet::*,
+    types::{Collateral as _, Ethereum as _, Income as _, Outbox as _, Staking as _},
+    *,
+};
+use alloc::vec::Vec;
+use frame_support::{
+    BoundedVec,
+    pallet_prelude::{Get, Hooks},
+    traits::EnsureOrigin,
+};
+use frame_system::RawOrigin;
+use gear_exe_primitives::{H160, rewards::RewardClaim};
+use polkadot_sdk::{frame_benchmarking::v2::*, frame_support, frame_system};
+
+/// wVARA base units that there are to divide.
+const INCOME: u128 = 1_000_000_000_000_000_000;
+const TIME: u64 = 1_700_000_000;
+/// The greatest numbers of the runtime.
+const STAKERS: u32 = 256;
+const VALIDATORS: u32 = 128;
+const CLAIMS: u32 = 1_024;
+const VAULTS: u32 = 16;
+
+/// As if `amount` had been taken.
+fn take<T: Config>(amount: u128) {
+    LastSpent::<T>::mutate(|spent| *spent = spent.saturating_add(amount));
+    Taken::<T>::mutate(|taken| *taken = taken.saturating_add(amount));
+}
+
+fn claims<T: Config>(count: u32) -> BoundedVec<RewardClaim, T::MaxClaims> {
+    let claims: Vec<_> = (1..=count.min(T::MaxClaims::get()))
+        .map(|number| RewardClaim {
+            to: H160::from_low_u64_be(number.into()),
+            amount: 1,
+        })
+        .collect();
+    take::<T>(claims.len() as u128);
+    BoundedVec::truncate_from(claims)
+}
+
+fn pot<T: Config>(era: EraIndex, validator: &T::AccountId) {
+    take::<T>(INCOME);
+    let pot = Pot {
+        total: INCOME,
+        left: INCOME,
+        paid: 0,
+    };
+    Pots::<T>::insert(era, validator, pot);
+}
+
+fn stakers<T: Config>(count: u32) -> Vec<(T::AccountId, u128)> {
+    (0..count)
+        .map(|index| (account("staker", index, 0), 1_000))
+        .collect()
+}
+
+#[benchmarks]
+mod benchmarks {
+    use super::*;
+
+    /// A page of `s` stakers, none of whom has a credit.
+    #[benchmark]
+    fn pay_stakers(s: Linear<0, STAKERS>) -> Result<(), BenchmarkError> {
+        let validator: T::AccountId = account("validator", 0, 0);
+        T::Staking::expose(0, &validator, stakers::<T>(s));
+        SeenEra::<T>::put(1);
+        pot::<T>(0, &validator);
+        let caller: T::AccountId = whitelisted_caller();
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(caller), validator.clone(), 0, 0);
+
+        assert_eq!(Pots::<T>::get(0, &validator), None);
+        Ok(())
+    }
+
+    /// One more address in an era with many.
+    #[benchmark]
+    fn claim() -> Result<(), BenchmarkError> {
+        let most = T::MaxClaims::get().saturating_sub(1);
+        Claims::<T>::put(claims::<T>(most));
+        let caller: T::AccountId = whitelisted_caller();
+        take::<T>(INCOME);
+        Credits::<T>::insert(&caller, INCOME);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(caller), H160::repeat_byte(0xff));
+
+        Ok(())
+    }
+
+    /// Claims, as many as can be, are sent again.
+    #[benchmark]
+    fn note_skipped() -> Result<(), BenchmarkError> {
+        let tree = Tree {
+            capture: TIME,
+            claims: claims::<T>(CLAIMS),
+        };
+        let amount = tree.claims.len() as u128;
+        SeenEra::<T>::put(1);
+        Emitted::<T>::put(amount);
+        Trees::<T>::insert(0, tree);
+        Items::<T>::insert(0, 0, Sent::Claims(amount));
+        T::Outbox::settle(1);
+        let origin = T::GovernanceOrigin::try_successful_origin().map_err(|()| "origin")?;
+
+        #[extrinsic_call]
+        _(origin as T::RuntimeOrigin, 0, 0);
+
+        assert_eq!(Items::<T>::get(0, 0), None);
+        Ok(())
+    }
+
+    /// A block in which no era begins.
+    #[benchmark]
+    fn on_initialize() -> Result<(), BenchmarkError> {
+        T::Staking::begin(7);
+        SeenEra::<T>::put(7);
+
+        #[block]
+        {
+            Pallet::<T>::on_initialize(1u32.into());
+        }
+        Ok(())
+    }
+
+    /// An era ends with `v` validators, each with `k` vaults, and `c` claims.
+    #[benchmark]
+    fn turn(
+        v: Linear<0, VALIDATORS>,
+        k: Linear<0, VAULTS>,
+        c: Linear<0, CLAIMS>,
+    ) -> Result<(), BenchmarkError> {
+        T::Ethereum::set_finalised(TIME);
+        let stakes = (0..v)
+            .map(|index| {
+                let validator: T::AccountId = account("validator", index, 0);
+                T::Staking::expose(0, &validator, Vec::new());
+                let vault = |number: u32| {
+                    let vault = H160::from_low_u64_be((index << 8 | number).into());
+                    (vault, 1_000)
+                };
+                EthStake {
+                    validator,
+                    weight: 1_000,
+                    vaults: (0..k).map(vault).collect(),
+                }
+            })
+            .collect();
+        T::Collateral::put(0, stakes);
+        T::Staking::begin(1);
+        SeenEra::<T>::put(0);
+        Claims::<T>::put(claims::<T>(c));
+        T::Income::earn(INCOME);
+
+        #[block]
+        {
+            Pallet::<T>::on_initialize(1u32.into());
+        }
+        assert!(Divisions::<T>::contains_key(0));
+        Ok(())
+    }
+
+    /// An old era is forgotten with `p` pots that nobody has paid.
+    #[benchmark]
+    fn forget(p: Linear<0, VALIDATORS>) -> Result<(), BenchmarkError> {
+        let active = T::HistoryDepth::get().saturating_add(1);
+        for index in 0..p {
+            pot::<T>(0, &account("validator", index, 0));
+        }
+        T::Staking::begin(active);
+        SeenEra::<T>::put(active);
+
+        #[block]
+        {
+            Pallet::<T>::on_initialize(1u32.into());
+        }
+        assert!(Pots::<T>::iter().next().is_none());
+        Ok(())
+    }
+
+    impl_benchmark_test_suite!(Pallet, mock::new_test_ext(), mock::Test);
+}

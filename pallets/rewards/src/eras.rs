@@ -1,0 +1,239 @@
+//! What happens when an era ends: its income is divided, claims and vaults' parts are sent. In the blocks after that, what
+//! is too old goes.
+
+use crate::{
+    Carried, Collateral as _, Config, Credits, Division, Divisions, EraIndex, Ethereum as _, Event,
+    FirstKept, FirstTree, Income as _, Items, LastSpent, Pallet, Payees as _, Pot, Pots, SeenEra,
+    Staking as _, Taken, Trees, WeightInfo as _, types::portion,
+};
+use alloc::{collections::BTreeMap, vec::Vec};
+use frame_support::{traits::Get, weights::Weight};
+use gear_exe_primitives::{H160, U256, outbox::VaultReward};
+use polkadot_sdk::{frame_support, sp_runtime::Perbill};
+
+/// Times on Ethereum have 48 bits.
+const MAX_TIME: u64 = (1 << 48) - 1;
+
+/// What an era's division has come to.
+struct Divided {
+    division: Division,
+    vaults: Vec<VaultReward>,
+    validators: u32,
+}
+
+/// A validator's place in the division of the ETH share.
+struct Vaults {
+    /// Stake times points.
+    weight: u128,
+    /// Its vaults, with what each weighs.
+    vaults: Vec<(H160, u128)>,
+}
+
+impl<T: Config> Pallet<T> {
+    /// `active` has begun: the era that was seen before is over. Returns what that costs.
+    pub(crate) fn turn(active: EraIndex) -> Weight {
+        let Some(ended) = SeenEra::<T>::get() else {
+            SeenEra::<T>::put(active);
+            return T::WeightInfo::on_initialize();
+        };
+        SeenEra::<T>::put(active);
+        Self::take_income();
+        let capture = Self::capture(ended);
+        let Divided {
+            division,
+            vaults,
+            validators,
+        } = Self::divide(ended, capture);
+        Divisions::<T>::insert(ended, division);
+        Self::deposit_event(Event::EraDivided {
+            era: ended,
+            division,
+        });
+        let claims = match capture {
+            Some(capture) => {
+                let claims = Self::send_claims(ended, capture);
+                Self::send_vaults(ended, capture, &vaults);
+                claims
+            }
+            None => 0,
+        };
+        T::WeightInfo::turn(validators, vaults.len() as u32, claims)
+    }
+
+    /// Moves what programs have paid since the last time into what is carried.
+    fn take_income() {
+        let spent = T::Income::spent();
+        let new = spent.saturating_sub(LastSpent::<T>::get());
+        // It never falls; if it did, nothing would be taken until it has risen above what it was.
+        LastSpent::<T>::mutate(|last| *last = spent.max(*last));
+        Taken::<T>::mutate(|taken| *taken = taken.saturating_add(new));
+        Self::carry(new);
+    }
+
+    /// Adds to the income of the next era.
+    pub(crate) fn carry(amount: u128) {
+        Carried::<T>::mutate(|carried| *carried = carried.saturating_add(amount));
+    }
+
+    /// The time under which an era stands on Ethereum: that at which its stake was read, or the last final block's.
+    fn capture(era: EraIndex) -> Option<u64> {
+        T::Collateral::capture(era)
+            .or_else(|| Some(T::Ethereum::finalised()))
+            .filter(|time| (1..=MAX_TIME).contains(time))
+    }
+
+    /// Divides what is carried, and carries what is left.
+    fn divide(era: EraIndex, capture: Option<u64>) -> Divided {
+        let income = Carried::<T>::take();
+        let rules = T::Parameters::get();
+        let points: BTreeMap<_, _> = T::Staking::points(era)
+            .into_iter()
+            .filter(|(_, points)| *points > 0)
+            .collect();
+        let all_points = sum(points.values().copied().map(u128::from));
+
+        let mut rest = income;
+        let mut share = |part: Perbill| {
+            let amount = part.mul_floor(income).min(rest);
+            rest = rest.saturating_sub(amount);
+            amount
+        };
+        let for_validators = share(rules.validators);
+        let mut for_vara = share(rules.vara_stakers);
+        let mut for_eth = share(rules.eth_stakers);
+        let stakes = match capture {
+            Some(_) => Self::eth_stakes(era, &points),
+            None => Vec::new(),
+        };
+        if stakes.is_empty() {
+            for_vara = for_vara.saturating_add(for_eth);
+            for_eth = 0;
+        }
+
+        let mut division = Division {
+            income,
+            capture,
+            ..Default::default()
+        };
+        let validators = points.len() as u32;
+        for (validator, points) in points {
+            let own = portion(for_validators, points.into(), all_points);
+            if Self::credit(era, &validator, own) {
+                division.validators = division.validators.saturating_add(own);
+            }
+            let pot = portion(for_vara, points.into(), all_points);
+            if pot > 0 {
+                let pot = Pot {
+                    total: pot,
+                    left: pot,
+                    paid: 0,
+                };
+                Pots::<T>::insert(era, validator, pot);
+                division.vara_stakers = division.vara_stakers.saturating_add(pot.total);
+            }
+        }
+        let vaults = vault_rewards(for_eth, &stakes);
+        division.eth_stakers = vaults
+            .iter()
+            .fold(0, |sum: u128, reward| sum.saturating_add(reward.amount));
+        division.left = income
+            .saturating_sub(division.validators)
+            .saturating_sub(division.vara_stakers)
+            .saturating_sub(division.eth_stakers);
+        Self::carry(division.left);
+        Divided {
+            division,
+            vaults,
+            validators,
+        }
+    }
+
+    /// The stake on Ethereum that counts, of validators that have earned points.
+    fn eth_stakes(era: EraIndex, points: &BTreeMap<T::AccountId, u32>) -> Vec<Vaults> {
+        T::Collateral::stakes(era)
+            .into_iter()
+            .filter_map(|stake| {
+                let points = points.get(&stake.validator)?;
+                let weight = stake.weight.saturating_mul(u128::from(*points));
+                let counts = weight > 0 && stake.vaults.iter().any(|(_, weight)| *weight > 0);
+                counts.then_some(Vaults {
+                    weight,
+                    vaults: stake.vaults,
+                })
+            })
+            .collect()
+    }
+
+    /// Gives a staker what it has earned. Returns whether there was anything, and anybody to take it.
+    pub(crate) fn credit(era: EraIndex, staker: &T::AccountId, amount: u128) -> bool {
+        if amount == 0 {
+            return false;
+        }
+        let Some(account) = T::Payees::payee(staker) else {
+            return false;
+        };
+        Credits::<T>::mutate(&account, |credit| *credit = credit.saturating_add(amount));
+        Self::deposit_event(Event::Credited {
+            era,
+            staker: staker.clone(),
+            account,
+            amount,
+        });
+        true
+    }
+
+    /// Drops an era that is older than is kept; what is not paid of it returns to the income. Returns what that costs.
+    pub(crate) fn forget(active: EraIndex) -> Weight {
+        let mut weight = T::WeightInfo::on_initialize();
+        let old = FirstKept::<T>::get();
+        if old < active.saturating_sub(T::HistoryDepth::get()) {
+            let (mut pots, mut returned) = (0u32, 0u128);
+            for (_, pot) in Pots::<T>::drain_prefix(old) {
+                pots = pots.saturating_add(1);
+                returned = returned.saturating_add(pot.left);
+            }
+            if returned > 0 {
+                Self::carry(returned);
+                Self::deposit_event(Event::Returned {
+                    era: old,
+                    amount: returned,
+                });
+            }
+            // As many as the items of an era.
+            let _ = Items::<T>::clear_prefix(old, u32::MAX, None);
+            Divisions::<T>::remove(old);
+            FirstKept::<T>::put(old.saturating_add(1));
+            weight = weight.saturating_add(T::WeightInfo::forget(pots));
+        }
+        let old = FirstTree::<T>::get();
+        if old < active.saturating_sub(T::ProofDepth::get()) {
+            Trees::<T>::remove(old);
+            FirstTree::<T>::put(old.saturating_add(1));
+            weight = weight.saturating_add(T::WeightInfo::forget(0));
+        }
+        weight
+    }
+}
+
+fn sum(parts: impl Iterator<Item = u128>) -> U256 {
+    parts.fold(U256::zero(), |sum, part| {
+        sum.saturating_add(U256::from(part))
+    })
+}
+
+/// What each vault gets of `amount`.
+fn vault_rewards(amount: u128, stakes: &[Vaults]) -> Vec<VaultReward> {
+    let all = sum(stakes.iter().map(|stake| stake.weight));
+    stakes
+        .iter()
+        .flat_map(|stake| {
+            let amount = portion(amount, stake.weight, all);
+            let whole = sum(stake.vaults.iter().map(|(_, weight)| *weight));
+            stake.vaults.iter().map(move |(vault, weight)| VaultReward {
+                vault: *vault,
+                amount: portion(amount, *weight, whole),
+            })
+        })
+        .filter(|reward| reward.amount > 0)
+        .collect()
+}

@@ -1,0 +1,325 @@
+//! A runtime with this pallet only, around which staking, collateral and Ethereum are what a test says.
+
+use crate::{self as pallet_rewards, EthStake, Event, Exposure, RewardsParameters};
+use gear_exe_primitives::{H160, outbox::OutboxItem};
+use polkadot_sdk::{
+    frame_support::{
+        self, derive_impl, parameter_types,
+        traits::{ConstU32, Hooks},
+    },
+    frame_system::{self, EnsureRoot, RawOrigin},
+    sp_io::TestExternalities,
+    sp_runtime::{BuildStorage, DispatchResult, Perbill},
+};
+use std::collections::BTreeMap;
+
+frame_support::construct_runtime!(
+    pub enum Test {
+        System: frame_system,
+        Rewards: pallet_rewards,
+    }
+);
+
+pub type AccountId = u64;
+pub type Block = frame_system::mocking::MockBlock<Test>;
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+    type Block = Block;
+}
+
+/// What stood behind a validator: commission, own stake, pages of other stakers.
+#[derive(Clone, Debug, Default)]
+pub struct Behind {
+    pub commission: Perbill,
+    pub own: u128,
+    pub pages: Vec<Vec<(AccountId, u128)>>,
+}
+
+parameter_types! {
+    pub static ActiveEra: Option<u32> = None;
+    pub static Spent: u128 = 0;
+    pub static Points: BTreeMap<(u32, AccountId), u32> = BTreeMap::new();
+    pub static Exposures: BTreeMap<(u32, AccountId), Behind> = BTreeMap::new();
+    pub static Captures: BTreeMap<u32, u64> = BTreeMap::new();
+    pub static Stakes: BTreeMap<u32, Vec<EthStake<AccountId>>> = BTreeMap::new();
+    pub static Finalised: u64 = 0;
+    pub static Pushed: Vec<OutboxItem> = Vec::new();
+    pub static SettledEnd: u64 = 0;
+    pub static Rules: RewardsParameters = rules(20, 50, 30);
+}
+
+/// Items are numbered from here on: others have been there before.
+pub const FIRST_ITEM: u64 = 100;
+pub const HISTORY: u32 = 4;
+pub const PROOFS: u32 = 6;
+pub const MAX_CLAIMS: u32 = 5;
+/// What programs had paid before the chain began.
+pub const BEFORE: u128 = 1_000_000;
+/// This account has no key: account 1 is credited for it.
+pub const POOL: AccountId = 900;
+/// This one was a pool's that is no more.
+pub const GONE: AccountId = 901;
+
+pub fn rules(validators: u32, vara: u32, eth: u32) -> RewardsParameters {
+    RewardsParameters {
+        validators: Perbill::from_percent(validators),
+        vara_stakers: Perbill::from_percent(vara),
+        eth_stakers: Perbill::from_percent(eth),
+        min_claim: 10,
+    }
+}
+
+pub struct Around;
+
+impl crate::Income for Around {
+    fn spent() -> u128 {
+        Spent::get()
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn earn(amount: u128) {
+        Spent::mutate(|spent| *spent += amount);
+    }
+}
+
+impl crate::Outbox for Around {
+    fn push(item: OutboxItem) -> u64 {
+        Pushed::mutate(|items| {
+            items.push(item);
+            FIRST_ITEM + items.len() as u64 - 1
+        })
+    }
+
+    fn settled_end() -> u64 {
+        SettledEnd::get()
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn settle(end: u64) {
+        SettledEnd::set(end);
+    }
+}
+
+impl crate::Ethereum for Around {
+    fn finalised() -> u64 {
+        Finalised::get()
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set_finalised(timestamp: u64) {
+        Finalised::set(timestamp);
+    }
+}
+
+impl crate::Staking<AccountId> for Around {
+    fn active() -> Option<u32> {
+        ActiveEra::get()
+    }
+
+    fn points(era: u32) -> Vec<(AccountId, u32)> {
+        Points::get()
+            .into_iter()
+            .filter(|((of, _), _)| *of == era)
+            .map(|((_, validator), points)| (validator, points))
+            .collect()
+    }
+
+    fn exposure(era: u32, validator: &AccountId) -> Option<Exposure> {
+        let behind = Exposures::get().get(&(era, *validator))?.clone();
+        let others: u128 = behind.pages.iter().flatten().map(|(_, stake)| stake).sum();
+        Some(Exposure {
+            own: behind.own,
+            total: behind.own + others,
+            pages: behind.pages.len() as u32,
+            commission: behind.commission,
+        })
+    }
+
+    fn page(era: u32, validator: &AccountId, page: u32) -> Vec<(AccountId, u128)> {
+        Exposures::get()
+            .get(&(era, *validator))
+            .and_then(|behind| behind.pages.get(page as usize).cloned())
+            .unwrap_or_default()
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn begin(era: u32) {
+        ActiveEra::set(Some(era));
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn expose(era: u32, validator: &AccountId, stakers: Vec<(AccountId, u128)>) {
+        points(era, *validator, 20);
+        let pages = vec![stakers];
+        let behind = Behind {
+            own: 1_000,
+            pages,
+            ..Default::default()
+        };
+        expose(era, *validator, behind);
+    }
+}
+
+impl crate::Payees<AccountId> for Around {
+    fn payee(staker: &AccountId) -> Option<AccountId> {
+        match *staker {
+            POOL => Some(1),
+            GONE => None,
+            staker => Some(staker),
+        }
+    }
+}
+
+impl crate::Collateral<AccountId> for Around {
+    fn capture(era: u32) -> Option<u64> {
+        Captures::get().get(&era).copied()
+    }
+
+    fn stakes(era: u32) -> Vec<EthStake<AccountId>> {
+        Stakes::get().get(&era).cloned().unwrap_or_default()
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn put(era: u32, stakes: Vec<EthStake<AccountId>>) {
+        Stakes::mutate(|all| all.insert(era, stakes));
+    }
+}
+
+impl crate::Config for Test {
+    type Collateral = Around;
+    type Ethereum = Around;
+    type GovernanceOrigin = EnsureRoot<AccountId>;
+    type HistoryDepth = ConstU32<HISTORY>;
+    type Income = Around;
+    type MaxClaims = ConstU32<MAX_CLAIMS>;
+    type MaxPageSize = ConstU32<256>;
+    type Outbox = Around;
+    type Parameters = Rules;
+    type Payees = Around;
+    type ProofDepth = ConstU32<PROOFS>;
+    type Staking = Around;
+    type WeightInfo = ();
+}
+
+/// The first block, in which era 0 runs. Ethereum's time is known, nothing is staked.
+pub fn new_test_ext() -> TestExternalities {
+    ActiveEra::set(Some(0));
+    Spent::set(BEFORE);
+    Points::set(BTreeMap::new());
+    Exposures::set(BTreeMap::new());
+    Captures::set(BTreeMap::new());
+    Stakes::set(BTreeMap::new());
+    Finalised::set(1_700_000_000);
+    Pushed::set(Vec::new());
+    SettledEnd::set(FIRST_ITEM);
+    Rules::set(rules(20, 50, 30));
+    let storage = RuntimeGenesisConfig::default().build_storage().unwrap();
+    let mut externalities = TestExternalities::new(storage);
+    externalities.execute_with(next_block);
+    externalities
+}
+
+/// Runs a test, and checks the state that it leaves.
+pub fn run(test: impl FnOnce()) {
+    new_test_ext().execute_with(|| {
+        test();
+        Rewards::do_try_state().unwrap();
+    });
+}
+
+/// Begins the next block.
+pub fn next_block() {
+    let now = System::block_number() + 1;
+    System::set_block_number(now);
+    Rewards::on_initialize(now);
+    Rewards::do_try_state().unwrap();
+}
+
+/// Ends the era that runs, in which programs have paid `income`; what is too old goes in the block after. Returns its
+/// number.
+pub fn end_era(income: u128) -> u32 {
+    Spent::mutate(|spent| *spent += income);
+    let ended = ActiveEra::get().unwrap();
+    ActiveEra::set(Some(ended + 1));
+    next_block();
+    next_block();
+    ended
+}
+
+/// A validator has earned points in an era.
+pub fn points(era: u32, validator: AccountId, points: u32) {
+    Points::mutate(|all| all.insert((era, validator), points));
+}
+
+/// This stood behind a validator in an era.
+pub fn expose(era: u32, validator: AccountId, behind: Behind) {
+    Exposures::mutate(|all| all.insert((era, validator), behind));
+}
+
+/// Validator 1 with points, its own stake of 600 and nominators 11 and 12 with 300 and 100, at 10 % commission.
+pub fn one_validator(era: u32) {
+    points(era, 1, 20);
+    let behind = Behind {
+        commission: Perbill::from_percent(10),
+        own: 600,
+        pages: vec![vec![(11, 300), (12, 100)]],
+    };
+    expose(era, 1, behind);
+}
+
+/// ETH of a validator, in vaults.
+pub fn eth(validator: AccountId, weight: u128, vaults: &[(u64, u128)]) -> EthStake<AccountId> {
+    EthStake {
+        validator,
+        weight,
+        vaults: vaults
+            .iter()
+            .map(|(vault, weight)| (address(*vault), *weight))
+            .collect(),
+    }
+}
+
+/// This ETH counted in an era.
+pub fn stake(era: u32, stakes: Vec<EthStake<AccountId>>) {
+    Stakes::mutate(|all| all.insert(era, stakes));
+}
+
+pub fn address(number: u64) -> H160 {
+    H160::from_low_u64_be(number)
+}
+
+pub fn by(account: AccountId) -> RuntimeOrigin {
+    RawOrigin::Signed(account).into()
+}
+
+pub fn pay(validator: AccountId, era: u32, page: u32) -> DispatchResult {
+    let result = Rewards::pay_stakers(by(99), validator, era, page);
+    Rewards::do_try_state().unwrap();
+    result.map(|_| ()).map_err(|refused| refused.error)
+}
+
+pub fn claim(account: AccountId, to: u64) -> DispatchResult {
+    let result = Rewards::claim(by(account), address(to));
+    Rewards::do_try_state().unwrap();
+    result
+}
+
+pub fn credit(account: AccountId) -> u128 {
+    crate::Credits::<Test>::get(account)
+}
+
+pub fn carried() -> u128 {
+    crate::Carried::<Test>::get()
+}
+
+/// The pallet's events.
+pub fn events() -> Vec<Event<Test>> {
+    System::events()
+        .into_iter()
+        .filter_map(|record| match record.event {
+            RuntimeEvent::Rewards(event) => Some(event),
+            _ => None,
+        })
+        .collect()
+}

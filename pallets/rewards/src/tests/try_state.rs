@@ -1,0 +1,69 @@
+//! Each invariant is noticed when it is broken.
+
+use crate::{mock::*, *};
+use gear_exe_primitives::rewards::RewardClaim;
+use polkadot_sdk::frame_support::{BoundedVec, traits::ConstU32};
+
+fn broken(act: impl FnOnce()) {
+    new_test_ext().execute_with(|| {
+        one_validator(0);
+        end_era(10_000);
+        claim(1, 7).unwrap();
+        points(1, 1, 1);
+        end_era(1_000);
+        claim(1, 7).unwrap();
+        Rewards::do_try_state().unwrap();
+        act();
+        assert!(Rewards::do_try_state().is_err());
+    });
+}
+
+fn claims(list: &[(u64, u128)]) -> BoundedVec<RewardClaim, ConstU32<MAX_CLAIMS>> {
+    let claims = list.iter().map(|(to, amount)| RewardClaim {
+        to: address(*to),
+        amount: *amount,
+    });
+    BoundedVec::truncate_from(claims.collect())
+}
+
+#[test]
+fn sums_that_do_not_add_up() {
+    broken(|| Carried::<Test>::mutate(|carried| *carried += 1));
+    broken(|| Emitted::<Test>::put(0));
+    broken(|| Credits::<Test>::insert(5, 1));
+    broken(|| Credits::<Test>::insert(5, u128::MAX));
+    broken(|| Credits::<Test>::insert(5, 0));
+    broken(|| Pots::<Test>::remove(0, 1));
+    broken(Claims::<Test>::kill);
+    broken(|| LastSpent::<Test>::put(10));
+}
+
+#[test]
+fn history_out_of_order() {
+    broken(|| FirstKept::<Test>::put(1));
+    broken(|| FirstTree::<Test>::put(2));
+    broken(|| {
+        Pots::<Test>::mutate(0, 1, |pot| {
+            if let Some(pot) = pot {
+                pot.total -= 1;
+            }
+        })
+    });
+    broken(|| {
+        let pot = Pots::<Test>::take(0, 1).unwrap();
+        Pots::<Test>::insert(7, 1, pot);
+    });
+    broken(|| Items::<Test>::insert(0, 1, Sent::Vaults(0)));
+    broken(|| Items::<Test>::insert(2, 1, Sent::Vaults(1)));
+    broken(|| Divisions::<Test>::insert(2, Division::default()));
+    broken(|| Claims::<Test>::put(claims(&[(8, 100), (7, 100)])));
+    broken(|| Claims::<Test>::put(claims(&[(7, 200), (8, 0)])));
+    let tree = |capture, list: &[(u64, u128)]| Tree {
+        capture,
+        claims: claims(list),
+    };
+    broken(|| Trees::<Test>::insert(1, tree(1, &[])));
+    broken(|| Trees::<Test>::insert(1, tree(0, &[(1, 1)])));
+    broken(|| Trees::<Test>::insert(1, tree(1, &[(2, 1), (1, 1)])));
+    broken(|| Trees::<Test>::insert(2, tree(1, &[(1, 1)])));
+}

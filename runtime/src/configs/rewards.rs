@@ -1,0 +1,265 @@
+//! What programs pay, on its way to those who secure the network.
+
+use super::{
+    settlement::Glue,
+    staking::{PAGE, PoolsId, StakingAdmin},
+};
+use crate::{AccountId, Restaking, Runtime, Settlement, ValidatorElection, eras, parameters};
+use alloc::{collections::BTreeMap, vec::Vec};
+use gear_exe_primitives::{H160, U256, outbox::OutboxItem, stake_pages::VaultAmount};
+use pallet_restaking::{AssetRules, SnapshotState};
+use pallet_rewards::{EthStake, Exposure};
+use polkadot_sdk::{
+    frame_support::traits::ConstU32,
+    pallet_nomination_pools,
+    pallet_staking::{self, ErasRewardPoints, ErasStakersOverview, ErasStakersPaged},
+};
+
+/// Eras after its end for which an era's stakers can be paid: staking knows of them for one more.
+type PayDepth = ConstU32<83>;
+
+/// Eras for which claims can be proven: two years of eras of twelve hours.
+type ProofDepth = ConstU32<1_460>;
+
+impl pallet_rewards::Income for Glue {
+    // PLACEHOLDER until `AppliedBatch` says what programs have spent. Then:
+    // `pallet_settlement::Settled::<Runtime>::get().spent`, and the same in `earn` and in `runtime/tests/rewards.rs`.
+    fn spent() -> u128 {
+        polkadot_sdk::frame_support::storage::unhashed::get_or_default(b"placeholder:spent")
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn earn(amount: u128) {
+        let spent = Self::spent().saturating_add(amount);
+        polkadot_sdk::frame_support::storage::unhashed::put(b"placeholder:spent", &spent);
+    }
+}
+
+impl pallet_rewards::Outbox for Glue {
+    fn push(item: OutboxItem) -> u64 {
+        Settlement::push(item)
+    }
+
+    fn settled_end() -> u64 {
+        pallet_settlement::Settled::<Runtime>::get().outbox_end
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn settle(end: u64) {
+        pallet_settlement::Settled::<Runtime>::mutate(|settled| settled.outbox_end = end);
+    }
+}
+
+impl pallet_rewards::Ethereum for Glue {
+    fn finalised() -> u64 {
+        pallet_execution::Finalised::<Runtime>::get().timestamp
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set_finalised(timestamp: u64) {
+        pallet_execution::Finalised::<Runtime>::mutate(|header| header.timestamp = timestamp);
+    }
+}
+
+impl pallet_rewards::Staking<AccountId> for Glue {
+    fn active() -> Option<u32> {
+        eras::active()
+    }
+
+    fn points(era: u32) -> Vec<(AccountId, u32)> {
+        ErasRewardPoints::<Runtime>::get(era)
+            .individual
+            .into_iter()
+            .collect()
+    }
+
+    fn exposure(era: u32, validator: &AccountId) -> Option<Exposure> {
+        let overview = ErasStakersOverview::<Runtime>::get(era, validator)?;
+        let preferences = pallet_staking::ErasValidatorPrefs::<Runtime>::get(era, validator);
+        Some(Exposure {
+            own: overview.own,
+            total: overview.total,
+            pages: overview.page_count,
+            commission: preferences.commission,
+        })
+    }
+
+    fn page(era: u32, validator: &AccountId, page: u32) -> Vec<(AccountId, u128)> {
+        ErasStakersPaged::<Runtime>::get((era, validator, page))
+            .map(|page| page.others)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|staker| (staker.who, staker.value))
+            .collect()
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn begin(era: u32) {
+        <Self as pallet_restaking::Eras>::set(era);
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn expose(era: u32, validator: &AccountId, stakers: Vec<(AccountId, u128)>) {
+        use polkadot_sdk::sp_staking::{ExposurePage, IndividualExposure, PagedExposureMetadata};
+        ErasRewardPoints::<Runtime>::mutate(era, |points| {
+            points.individual.insert(validator.clone(), 20);
+            points.total = points.total.saturating_add(20);
+        });
+        let others: Vec<_> = stakers
+            .into_iter()
+            .map(|(who, value)| IndividualExposure { who, value })
+            .collect();
+        let page_total = others
+            .iter()
+            .fold(0u128, |sum, staker| sum.saturating_add(staker.value));
+        let own = 1_000;
+        let overview = PagedExposureMetadata {
+            total: page_total.saturating_add(own),
+            own,
+            nominator_count: others.len() as u32,
+            page_count: 1,
+        };
+        ErasStakersOverview::<Runtime>::insert(era, validator, overview);
+        let page = ExposurePage { page_total, others };
+        ErasStakersPaged::<Runtime>::insert((era, validator, 0), page);
+    }
+}
+
+/// Who is credited for a pool: its root, who can set its commission up to all that it earns anyway; its depositor, if it
+/// has no root. The pool's own account has no key.
+pub struct Payees;
+
+impl pallet_rewards::Payees<AccountId> for Payees {
+    fn payee(staker: &AccountId) -> Option<AccountId> {
+        if !is_of_a_pool(staker) {
+            return Some(staker.clone());
+        }
+        // Nobody, if the pool is no more.
+        let pool = pallet_nomination_pools::ReversePoolIdLookup::<Runtime>::get(staker)?;
+        let roles = pallet_nomination_pools::BondedPools::<Runtime>::get(pool)?.roles;
+        Some(roles.root.unwrap_or(roles.depositor))
+    }
+}
+
+/// Whether an account is one of those that pools, also former ones, derive from their pallet's id.
+fn is_of_a_pool(account: &AccountId) -> bool {
+    let bytes: &[u8; 32] = account.as_ref();
+    let prefix = [&b"modl"[..], &PoolsId::get().0].concat();
+    bytes.starts_with(&prefix)
+}
+
+impl pallet_rewards::Collateral<AccountId> for Glue {
+    fn capture(era: u32) -> Option<u64> {
+        Restaking::capture(era)
+    }
+
+    /// The stake that has voted in the election of the era; its vaults as the snapshot has them that counted then, and by
+    /// the rules for collateral that are in force.
+    fn stakes(era: u32) -> Vec<EthStake<AccountId>> {
+        let exposures = ValidatorElection::exposures(era).unwrap_or_default();
+        if exposures.iter().all(|exposure| exposure.eth == 0) {
+            return Vec::new();
+        }
+        let Some(source) = snapshot_of(era) else {
+            return Vec::new();
+        };
+        let stakes: BTreeMap<H160, Vec<VaultAmount>> =
+            pallet_restaking::Pages::<Runtime>::iter_prefix_values(source)
+                .flatten()
+                .map(|stake| (stake.operator, stake.vaults.into_inner()))
+                .collect();
+        let weights = Weights::of(stakes.values().flatten());
+        exposures
+            .into_iter()
+            .filter(|exposure| exposure.eth > 0)
+            .filter_map(|exposure| {
+                let operator = Restaking::operator_address(&exposure.validator)?;
+                let vaults = stakes
+                    .get(&operator)?
+                    .iter()
+                    .map(|vault| (vault.vault, weights.weight(vault)))
+                    .collect();
+                Some(EthStake {
+                    validator: exposure.validator,
+                    weight: exposure.eth,
+                    vaults,
+                })
+            })
+            .collect()
+    }
+
+    // Needs a whole election; what it costs beside the benchmark is counted by hand.
+    #[cfg(feature = "runtime-benchmarks")]
+    fn put(_: u32, _: Vec<EthStake<AccountId>>) {}
+}
+
+/// The era whose snapshot of the vaults has counted in `era`.
+fn snapshot_of(era: u32) -> Option<u32> {
+    match pallet_restaking::Snapshots::<Runtime>::get(era)?.state {
+        SnapshotState::Accepted { .. } => Some(era),
+        SnapshotState::Reused { .. } => era.checked_sub(1),
+        _ => None,
+    }
+}
+
+/// What collateral weighs beside other collateral: after its token's haircut, and reduced in proportion where the token
+/// has more than its cap.
+struct Weights {
+    rules: BTreeMap<H160, AssetRules>,
+    totals: BTreeMap<H160, u128>,
+}
+
+impl Weights {
+    fn of<'a>(vaults: impl Iterator<Item = &'a VaultAmount>) -> Self {
+        let mut weights = Self {
+            rules: pallet_restaking::Assets::<Runtime>::iter().collect(),
+            totals: BTreeMap::new(),
+        };
+        for vault in vaults {
+            let weight = weights.uncapped(vault);
+            let total = weights.totals.entry(vault.collateral).or_default();
+            *total = total.saturating_add(weight);
+        }
+        weights
+    }
+
+    fn uncapped(&self, vault: &VaultAmount) -> u128 {
+        self.rules
+            .get(&vault.collateral)
+            .map_or(0, |rules| rules.weight(vault.amount))
+    }
+
+    fn weight(&self, vault: &VaultAmount) -> u128 {
+        let weight = self.uncapped(vault);
+        let total = self.totals.get(&vault.collateral).copied().unwrap_or(0);
+        let cap = self
+            .rules
+            .get(&vault.collateral)
+            .map_or(0, |rules| rules.cap);
+        if total <= cap {
+            return weight;
+        }
+        // Less than `weight`, since the cap is less than the total.
+        U256::from(weight)
+            .saturating_mul(cap.into())
+            .checked_div(total.into())
+            .and_then(|capped| u128::try_from(capped).ok())
+            .unwrap_or_default()
+    }
+}
+
+impl pallet_rewards::Config for Runtime {
+    type Collateral = Glue;
+    type Ethereum = Glue;
+    type GovernanceOrigin = StakingAdmin;
+    type HistoryDepth = PayDepth;
+    type Income = Glue;
+    type MaxClaims = ConstU32<1_024>;
+    type MaxPageSize = ConstU32<PAGE>;
+    type Outbox = Glue;
+    type Parameters = parameters::in_force::RewardsInForce<Self>;
+    type Payees = Payees;
+    type ProofDepth = ProofDepth;
+    type Staking = Glue;
+    type WeightInfo = ();
+}
