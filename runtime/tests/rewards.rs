@@ -31,7 +31,6 @@ use polkadot_sdk::{
     frame_support::{
         assert_noop, assert_ok,
         dispatch::{DispatchClass, GetDispatchInfo},
-        storage::unhashed,
     },
     pallet_nomination_pools::{BondedPools, ConfigOp},
     pallet_staking::{self, RewardDestination, ValidatorPrefs},
@@ -77,10 +76,9 @@ fn next_era(chain: &mut Chain) {
     chain.block(Vec::new());
 }
 
-/// Programs pay, as a final batch says. (A placeholder: see `runtime/src/configs/rewards.rs`.)
+/// Programs pay, as a final batch says.
 fn programs_pay(amount: u128) {
-    let spent: u128 = unhashed::get_or_default(b"placeholder:spent");
-    unhashed::put(b"placeholder:spent", &(spent + amount));
+    pallet_settlement::Settled::<Runtime>::mutate(|settled| settled.spent += amount);
 }
 
 fn credit(who: Sr25519Keyring) -> u128 {

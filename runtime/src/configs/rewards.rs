@@ -22,16 +22,15 @@ type PayDepth = ConstU32<83>;
 type ProofDepth = ConstU32<1_460>;
 
 impl pallet_rewards::Income for Glue {
-    // PLACEHOLDER until `AppliedBatch` says what programs have spent. Then:
-    // `pallet_settlement::Settled::<Runtime>::get().spent`, and the same in `earn` and in `runtime/tests/rewards.rs`.
     fn spent() -> u128 {
-        polkadot_sdk::frame_support::storage::unhashed::get_or_default(b"placeholder:spent")
+        pallet_settlement::Settled::<Runtime>::get().spent
     }
 
     #[cfg(feature = "runtime-benchmarks")]
     fn earn(amount: u128) {
-        let spent = Self::spent().saturating_add(amount);
-        polkadot_sdk::frame_support::storage::unhashed::put(b"placeholder:spent", &spent);
+        pallet_settlement::Settled::<Runtime>::mutate(|settled| {
+            settled.spent = settled.spent.saturating_add(amount);
+        });
     }
 }
 
