@@ -1,7 +1,8 @@
 //! Benchmarks of our pallets, as the node's `benchmark` command calls them.
 
 use crate::{
-    AccountId, AllPalletsWithSystem, Execution, Restaking, Settlement, Slashing, ValidatorElection,
+    AccountId, AllPalletsWithSystem, Bridge, Execution, Restaking, Settlement, Slashing,
+    ValidatorElection,
 };
 use alloc::{string::String, vec::Vec};
 use polkadot_sdk::{
@@ -11,6 +12,7 @@ use polkadot_sdk::{
 };
 
 frame_benchmarking::define_benchmarks!(
+    [pallet_bridge, Bridge]
     [pallet_execution, Execution]
     [pallet_restaking, Restaking]
     [pallet_settlement, Settlement]

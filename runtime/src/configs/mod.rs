@@ -6,8 +6,10 @@
 //! * `slashing.rs`: offences, on their way to both.
 //! * `governance.rs`: referenda, treasury, parameters.
 //! * `settlement.rs`: execution and settlement, where they meet.
+//! * `bridge.rs`: facts of contracts on Ethereum; VARA as wVARA and back.
 //! * here: accounts, fees, transactions.
 
+mod bridge;
 mod consensus;
 mod governance;
 mod restaking;

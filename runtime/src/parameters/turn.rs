@@ -68,8 +68,8 @@ impl Values {
                 SlashingValue::Relay(value) => self.slashing.relay = value,
                 SlashingValue::Execution(value) => self.slashing.execution = value,
             },
-            // Read where it is used.
-            Value::Inflation(_) => {}
+            // Read where they are used.
+            Value::Inflation(_) | Value::Bridge(_) => {}
         }
     }
 
