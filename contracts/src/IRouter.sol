@@ -21,6 +21,14 @@ interface IRouter {
         uint256 protocolVersion;
     }
 
+    /// @notice wVARA that was burnt for VARA on the chain.
+    struct Burn {
+        /// The account on the chain, 32 bytes.
+        bytes32 account;
+        /// In base units.
+        uint128 amount;
+    }
+
     // Settlement: one error per way in which a batch can be wrong.
     /// @notice The batch is of another chain.
     error InvalidGenesis();

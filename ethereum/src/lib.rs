@@ -7,6 +7,7 @@
 //! * [`convert`]: between alloy's words and those of `primitives`.
 //! * [`dev`]: Anvil, for dev mode and tests.
 //! * [`events`]: logs, read as the events that the chain knows.
+//! * [`facts`]: burns of wVARA, and what became of slashes.
 //! * [`observer`]: follows an Ethereum node through reorgs and outages.
 //! * [`revert`]: why a contract refused, by name.
 
@@ -18,6 +19,7 @@ pub mod client;
 pub mod convert;
 pub mod dev;
 pub mod events;
+pub mod facts;
 pub mod observer;
 pub mod revert;
 pub mod stakes;

@@ -1,8 +1,9 @@
 //! What stands behind the host interface in an off-chain worker: answers from memory, and a nudge for the executor.
 
-use crate::{codes::Codes, ethereum_service::EthereumService, stakes::Stakes};
+use crate::{codes::Codes, ethereum_service::EthereumService, facts::Facts, stakes::Stakes};
 use gear_exe_primitives::{
     H256,
+    facts::{Fact, FactsRequest},
     host::{Backend, BackendExt, CodeVerdict, EthereumView, StakesRequest, ViewRequest},
     restaking::VaultStake,
 };
@@ -19,6 +20,8 @@ pub struct Backends {
     pub codes: Arc<Codes>,
     /// What vaults hold for operators.
     pub stakes: Arc<Stakes>,
+    /// What was burned and slashed.
+    pub facts: Arc<Facts>,
     /// Wakes the executor service.
     pub rounds: Arc<Notify>,
 }
@@ -49,6 +52,10 @@ impl Backend for Backends {
 
     fn vault_stakes(&mut self, request: &StakesRequest) -> Option<Vec<VaultStake>> {
         self.stakes.ask(request)
+    }
+
+    fn facts(&mut self, request: &FactsRequest) -> Option<Vec<Fact>> {
+        self.facts.ask(request)
     }
 
     fn round(&mut self) {

@@ -9,6 +9,7 @@ pub mod dev;
 pub mod equivocations;
 pub mod ethereum_service;
 pub mod executor_service;
+pub mod facts;
 pub mod metrics;
 pub mod rounds;
 pub mod rpc;

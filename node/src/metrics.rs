@@ -20,6 +20,8 @@ pub enum Alarm {
     EthereumFaulty,
     /// No Ethereum node says what vaults hold for operators.
     StakesUnread,
+    /// No Ethereum node says what was burned and slashed.
+    FactsUnread,
     /// A round has waited for an Ethereum block for long.
     EthereumMissing,
     /// A round waits for the bytes of a code.
@@ -42,11 +44,12 @@ pub enum Alarm {
 
 impl Alarm {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::EthereumDown,
         Self::EthereumStale,
         Self::EthereumFaulty,
         Self::StakesUnread,
+        Self::FactsUnread,
         Self::EthereumMissing,
         Self::CodeMissing,
         Self::ExecutorVersion,
@@ -65,6 +68,7 @@ impl Alarm {
             Self::EthereumStale => "ethereum_stale",
             Self::EthereumFaulty => "ethereum_faulty",
             Self::StakesUnread => "stakes_unread",
+            Self::FactsUnread => "facts_unread",
             Self::EthereumMissing => "ethereum_missing",
             Self::CodeMissing => "code_missing",
             Self::ExecutorVersion => "executor_version",

@@ -5,6 +5,7 @@
 
 use crate::{
     ethereum::BlockId,
+    facts::{Fact, FactsRequest},
     hashing::keccak256,
     quorum::Member,
     restaking::VaultStake,
@@ -155,6 +156,12 @@ pub trait Backend: Send {
         let _ = request;
         None
     }
+    /// The facts that the node has read of those asked for; nothing while it does not know. The first time it only
+    /// enqueues the question. A node without contracts to read never knows.
+    fn facts(&mut self, request: &FactsRequest) -> Option<Vec<Fact>> {
+        let _ = request;
+        None
+    }
     /// The worker's block is on the best chain: its round may be executed. Only enqueues.
     fn round(&mut self);
 }
@@ -226,6 +233,20 @@ pub trait GearExe {
             .map_or(0, |stakes| write(stakes.encode(), out))
     }
 
+    /// SCALE of a list of [`Fact`] for a SCALE-encoded [`FactsRequest`].
+    fn facts(
+        &mut self,
+        request: PassFatPointerAndRead<&[u8]>,
+        out: PassFatPointerAndWrite<&mut [u8]>,
+    ) -> u32 {
+        let Ok(request) = FactsRequest::decode(&mut &request[..]) else {
+            return 0;
+        };
+        sp_externalities::ExternalitiesExt::extension::<BackendExt>(self)
+            .and_then(|backend| backend.0.facts(&request))
+            .map_or(0, |facts| write(facts.encode(), out))
+    }
+
     /// Tells the node that this block's round may be executed. Returns whether anybody listens.
     fn round(&mut self) -> bool {
         match sp_externalities::ExternalitiesExt::extension::<BackendExt>(self) {
@@ -275,6 +296,13 @@ pub fn code_verdicts() -> Vec<CodeVerdict> {
 pub fn vault_stakes(request: &StakesRequest) -> Option<Vec<VaultStake>> {
     let request = request.encode();
     buffered(16 << 10, |out| gear_exe::vault_stakes(&request, out))
+        .and_then(|bytes| Vec::decode(&mut &bytes[..]).ok())
+}
+
+/// Facts of contracts on Ethereum, as the node has read them.
+pub fn facts(request: &FactsRequest) -> Option<Vec<Fact>> {
+    let request = request.encode();
+    buffered(4096, |out| gear_exe::facts(&request, out))
         .and_then(|bytes| Vec::decode(&mut &bytes[..]).ok())
 }
 

@@ -16,6 +16,7 @@
 //! * [`signature`]: compact secp256k1 signatures over such digests.
 //! * [`quorum`]: when a set of signers is enough.
 //! * [`restaking`]: operators of restaked collateral, and what vaults on Ethereum hold for them.
+//! * [`facts`]: what the chain itself takes from contracts on Ethereum.
 //! * `stake_pages` (feature `substrate`): the pages in which the chain stores that, and their root.
 //! * [`vote`]: what validators sign towards the chain itself: views of Ethereum, verdicts on codes.
 //! * [`evidence`]: what proves that a validator broke the rule of one signature.
@@ -37,6 +38,7 @@ pub mod batch;
 pub mod creation;
 pub mod ethereum;
 pub mod evidence;
+pub mod facts;
 pub mod hashing;
 #[cfg(feature = "substrate")]
 pub mod host;

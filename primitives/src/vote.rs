@@ -1,10 +1,11 @@
-//! What validators sign towards the chain: views of Ethereum, verdicts on codes, that a batch would be empty, and what
-//! vaults on Ethereum hold for operators.
+//! What validators sign towards the chain: views of Ethereum, verdicts on codes, that a batch would be empty, what vaults
+//! on Ethereum hold for operators, and facts of contracts there.
 //!
 //! Each digest begins with the hash of its own type name and carries the chain's genesis hash and the set id, so a
 //! signature means one thing on one chain in one set.
 
-use crate::{batch::AppliedBatch, ethereum::BlockId, hashing::keccak256, ids::CodeId};
+use crate::{batch::AppliedBatch, ethereum::BlockId, facts::Fact, hashing::keccak256, ids::CodeId};
+use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use primitive_types::H256;
 use scale_info::TypeInfo;
@@ -13,8 +14,9 @@ const VIEW_TYPE: &str = "gear-exe View";
 const CODE_VOTE_TYPE: &str = "gear-exe CodeVote";
 const EMPTY_BATCH_TYPE: &str = "gear-exe EmptyBatch";
 const SNAPSHOT_VOTE_TYPE: &str = "gear-exe SnapshotVote";
+const FACTS_VOTE_TYPE: &str = "gear-exe FactsVote";
 
-/// `keccak256(keccak256(name) ‖ genesis ‖ SCALE(body))`. The bodies have a fixed length per type.
+/// `keccak256(keccak256(name) ‖ genesis ‖ SCALE(body))`. Two bodies of a type never have the same bytes.
 fn digest(name: &str, genesis: H256, body: &impl Encode) -> H256 {
     keccak256([
         keccak256([name]).as_bytes(),
@@ -233,9 +235,28 @@ impl SnapshotVote {
     }
 }
 
+/// Facts that a validator has read on Ethereum, in a block that it calls final.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct FactsVote {
+    /// The validator set that the signer belongs to.
+    pub set_id: u64,
+    /// The facts, ascending by what they are about, at most [`MAX_FACTS`](crate::facts::MAX_FACTS).
+    pub facts: Vec<Fact>,
+}
+
+impl FactsVote {
+    /// The 32 bytes that are signed.
+    pub fn digest(&self, genesis: H256) -> H256 {
+        digest(FACTS_VOTE_TYPE, genesis, self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::SlashFate;
+    use alloc::vec;
 
     #[test]
     fn digests_are_bound_to_chain_and_content() {
@@ -261,7 +282,14 @@ mod tests {
             seal_hash: H256::zero(),
         };
         let snapshot = SnapshotVote::default();
+        let facts = |set_id, facts| FactsVote { set_id, facts }.digest(genesis);
+        let fact = |fate| Fact::Slash { id: 0, fate };
         let digests = [
+            facts(0, vec![]),
+            facts(1, vec![]),
+            facts(0, vec![fact(SlashFate::Executed)]),
+            facts(0, vec![fact(SlashFate::Vetoed)]),
+            facts(0, vec![fact(SlashFate::Executed); 2]),
             snapshot.digest(genesis),
             SnapshotVote { era: 1, ..snapshot }.digest(genesis),
             View::default().digest(genesis),

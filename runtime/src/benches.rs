@@ -1,7 +1,7 @@
 //! Benchmarks of our pallets, as the node's `benchmark` command calls them.
 
 use crate::{
-    AccountId, AllPalletsWithSystem, Execution, Restaking, Rewards, Settlement, Slashing,
+    AccountId, AllPalletsWithSystem, Bridge, Execution, Restaking, Rewards, Settlement, Slashing,
     ValidatorElection,
 };
 use alloc::{string::String, vec::Vec};
@@ -12,6 +12,7 @@ use polkadot_sdk::{
 };
 
 frame_benchmarking::define_benchmarks!(
+    [pallet_bridge, Bridge]
     [pallet_execution, Execution]
     [pallet_restaking, Restaking]
     [pallet_rewards, Rewards]

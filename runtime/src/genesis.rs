@@ -12,6 +12,7 @@
 //!     }
 //!   },
 //!   "slashing": { "setId": 0 },
+//!   "bridge": { "backing": 1000000000000000000 },
 //!   "execution": {
 //!     "ethereum": {
 //!       "hash": "0x…", "parent": "0x…", "number": 7, "timestamp": 1700000000, "randao": "0x…", "receipts_root": "0x…"
@@ -41,12 +42,13 @@
 //!
 //! `execution.ethereum` is the first anchor: a block at or after the Router's deployment, with the same number and hash
 //! as `settlement.router.block`. `settlement.router.batch` is what the Router holds there; its `set_id` becomes the id
-//! of the first validator set (say it as `slashing.setId` too), whose members the Router must hold. Without `settlement.domain` nothing is sealed; without
+//! of the first validator set (say it as `slashing.setId` too), whose members the Router must hold. `bridge.backing` is
+//! the wVARA that there is before the chain is, in base units: as much VARA is made and locked for it. Without `settlement.domain` nothing is sealed; without
 //! `execution.parameters.mirrors` programs cannot create programs. Parts
 //! that are left out keep their defaults, which are the values shown (zero for all of Ethereum).
 
 use crate::{
-    AccountId, Balance, BalancesConfig, NominationPoolsConfig, PaceConfig, Runtime,
+    AccountId, Balance, BalancesConfig, BridgeConfig, NominationPoolsConfig, PaceConfig, Runtime,
     RuntimeGenesisConfig, SessionConfig, SessionKeys, StakingConfig, UNITS, pace,
 };
 use alloc::{format, string::String, vec::Vec};
@@ -70,6 +72,9 @@ pub const TESTNET_PRESET: &str = "testnet";
 
 /// What each validator of a preset has at stake.
 const STAKE: Balance = 100_000 * UNITS;
+
+/// What wVARA's contract makes when it is initialised.
+const WVARA_SUPPLY: Balance = 1_000_000 * UNITS;
 
 /// Eras of a quarter of a minute, days of a minute: what takes weeks on a real network can be watched.
 const FAST: pace::Durations = pace::Durations {
@@ -142,6 +147,9 @@ fn preset(
         pace: PaceConfig {
             slot_duration: 250,
             durations,
+        },
+        bridge: BridgeConfig {
+            backing: WVARA_SUPPLY
         },
     });
     #[cfg(feature = "dev")]

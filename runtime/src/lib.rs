@@ -205,6 +205,9 @@ mod runtime {
     // After Session and Settlement, whose genesis tell it of the first validators.
     #[runtime::pallet_index(22)]
     pub type Slashing = pallet_slashing;
+    // After Session, so that it knows the set of its block, and after Slashing, which it tells how slashes end.
+    #[runtime::pallet_index(23)]
+    pub type Bridge = pallet_bridge;
     // After Session, which ends eras, and after Settlement, which knows what programs have paid.
     #[runtime::pallet_index(24)]
     pub type Rewards = pallet_rewards;

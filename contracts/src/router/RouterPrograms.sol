@@ -134,7 +134,24 @@ abstract contract RouterPrograms is RouterCodes {
         Layout storage state = _layout();
         IWrappedVara(state.wrappedVara).burn(amount);
         number = state.burnsCount++;
+        state.burns[number] = Burn(account, amount);
         emit BurnedToVara(number, msg.sender, amount, account);
+    }
+
+    /// @notice Burns so far: the number of the next one.
+    function burnsCount() external view returns (uint64) {
+        return _layout().burnsCount;
+    }
+
+    /// @notice Burns with the numbers [from, to), as far as there are: what validators read to unlock VARA.
+    function burns(uint64 from, uint64 to) external view returns (Burn[] memory list) {
+        Layout storage state = _layout();
+        if (to > state.burnsCount) to = state.burnsCount;
+        if (from >= to) return list;
+        list = new Burn[](to - from);
+        for (uint64 i = from; i < to; ++i) {
+            list[i - from] = state.burns[i];
+        }
     }
 
     /// @notice Takes ETH into custody; only from Mirrors.

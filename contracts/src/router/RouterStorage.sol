@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity ^0.8.30;
 
+import { IRouter } from "../IRouter.sol";
 import { Gear } from "../libraries/Gear.sol";
 
 /// @title The Router's state, in one ERC-7201 namespace, so that upgrades cannot shift it
@@ -49,6 +50,7 @@ abstract contract RouterStorage {
         /// Burns so far.
         uint64 burnsCount;
         mapping(uint64 id => bool) minted;
+        mapping(uint64 number => IRouter.Burn) burns;
     }
 
     // keccak256(abi.encode(uint256(keccak256("gear.exe.router")) - 1)) & ~bytes32(uint256(0xff))

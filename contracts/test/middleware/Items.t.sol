@@ -74,6 +74,35 @@ contract ItemsTest is MiddlewareFixture {
         router.burnToVara(1, ACCOUNT, 0, 0, 0, 0);
     }
 
+    function test_burnsAreKept() public {
+        same(router.burnsCount(), 0, "none");
+        same(router.burns(0, type(uint64).max).length, 0, "nothing to read");
+        vm.prank(user);
+        vara.approve(address(router), 15);
+        for (uint128 amount = 1; amount <= 5; ++amount) {
+            burn(user, amount);
+        }
+        same(router.burnsCount(), 5, "five");
+        IRouter.Burn[] memory list = router.burns(1, 3);
+        same(list.length, 2, "those that were asked for");
+        ensure(list[0].amount == 2 && list[1].amount == 3, "in their order");
+        ensure(list[0].account == ACCOUNT && list[1].account == ACCOUNT, "for whom");
+        same(router.burns(3, 100).length, 2, "no more than there are");
+        same(router.burns(5, 100).length, 0, "none yet");
+        same(router.burns(3, 3).length, 0, "none of none");
+        same(router.burns(4, 2).length, 0, "none backwards");
+        same(router.burns(type(uint64).max, 0).length, 0, "nor from beyond");
+    }
+
+    function test_aBurnThatFailsIsNotKept() public {
+        vm.prank(user);
+        vm.expectRevert(
+            abi.encodeWithSignature("ERC20InsufficientAllowance(address,uint256,uint256)", address(router), 0, 1)
+        );
+        router.burnToVara(1, ACCOUNT, 0, 0, 0, 0);
+        same(router.burnsCount(), 0, "none");
+    }
+
     function test_aBurnWithASignedApproval() public {
         address holder = vm.addr(77);
         applied(Gear.MINT, abi.encode(uint64(1), holder, uint128(50)));

@@ -153,6 +153,14 @@ impl EthereumService {
         })
     }
 
+    /// The last block that this node calls final, if `block` is final here, too.
+    pub fn finalised_from(&self, block: BlockId) -> Option<BlockId> {
+        if !self.is_final(block) {
+            return None;
+        }
+        self.seen.read().finalised
+    }
+
     /// The canonical blocks from the head down to `lowest`.
     pub fn canonical(&self, lowest: u64) -> Canonical {
         let mut hashes = BTreeSet::new();

@@ -8,6 +8,7 @@ use crate::{
     equivocations::Equivocations,
     ethereum_service::{EthereumService, History},
     executor_service::{ExecutorService, chain::ClientChain, records::Records, worker::Worker},
+    facts::Facts,
     metrics::Metrics,
     rounds::Batches,
     settlement_service::{BuiltBatches, SettlementService, journal::Journal},
@@ -15,6 +16,7 @@ use crate::{
     store::Store,
 };
 use gear_exe_ethereum::{
+    facts::FactReader,
     observer::{Observer, ObserverConfig, ObserverEvent},
     stakes::StakeReader,
 };
@@ -52,6 +54,7 @@ pub struct GearParts {
     ethereum: Arc<EthereumService>,
     codes: Arc<Codes>,
     stakes: Arc<Stakes>,
+    facts: Arc<Facts>,
     settlement: Arc<SettlementService<FullClient, FullPool>>,
     equivocations: Equivocations<FullClient, FullPool>,
     events: mpsc::Receiver<ObserverEvent>,
@@ -179,6 +182,15 @@ impl GearParts {
             },
             metrics.clone(),
         );
+        let facts = Facts::new(
+            ethereum.clone(),
+            FactReader {
+                endpoints: options.ethereum_urls.clone(),
+                router: domain.router,
+                timeout: options.ethereum_timeout,
+            },
+            metrics.clone(),
+        );
         let batches = Arc::new(BuiltBatches::new(store.clone(), metrics.clone()));
         let settlement = Arc::new(SettlementService {
             client: client.clone(),
@@ -203,11 +215,13 @@ impl GearParts {
                 ethereum: ethereum.clone(),
                 codes: codes.clone(),
                 stakes: stakes.clone(),
+                facts: facts.clone(),
                 rounds: wake,
             },
             ethereum,
             codes,
             stakes,
+            facts,
             settlement,
             equivocations: Equivocations {
                 client: client.clone(),
@@ -234,6 +248,7 @@ impl GearParts {
             self.codes.run(self.ethereum.history().grown()),
         );
         tasks.spawn("gear-stakes", GROUP, self.stakes.run());
+        tasks.spawn("gear-facts", GROUP, self.facts.run());
         tasks.spawn("gear-rounds", GROUP, self.rounds.run());
         tasks.spawn("gear-settlement", GROUP, self.settlement.run());
         tasks.spawn("gear-equivocations", GROUP, self.equivocations.run());

@@ -1,6 +1,8 @@
 //! The whole node in this process, on Anvil with the real contracts: a code by blob, a program, a message, and its reply
 //! in a batch that the Router accepts. The relayer's part, carrying what is ready, is done by hand here.
 
+mod bridge;
+
 use super::*;
 use crate::chain_spec::{self, NetworkFacts, Preset};
 use gear_exe_ethereum::{

@@ -7,8 +7,10 @@
 //! * `rewards.rs`: what programs pay, on its way to those who secure the network.
 //! * `governance.rs`: referenda, treasury, parameters.
 //! * `settlement.rs`: execution and settlement, where they meet.
+//! * `bridge.rs`: facts of contracts on Ethereum; VARA as wVARA and back.
 //! * here: accounts, fees, transactions.
 
+mod bridge;
 mod consensus;
 mod governance;
 mod restaking;

@@ -217,6 +217,18 @@ pub mod values {
         #[codec(index = 3)]
         pub static Falloff: Perbill = Perbill::from_percent(5);
     }
+
+    /// VARA as wVARA and back. Takes effect at once.
+    #[dynamic_pallet_params]
+    #[codec(index = 7)]
+    pub mod bridge {
+        /// The least VARA that can be locked, in base units: each lock costs a batch gas on Ethereum.
+        #[codec(index = 0)]
+        pub static MinLock: u128 = 10_000_000_000_000;
+        /// Nothing is locked, and burns of wVARA wait.
+        #[codec(index = 1)]
+        pub static Paused: bool = false;
+    }
 }
 
 #[cfg(feature = "runtime-benchmarks")]

@@ -81,8 +81,8 @@ impl Values {
                 RewardsValue::EthStakers(value) => self.rewards.eth_stakers = value,
                 RewardsValue::MinClaim(value) => self.rewards.min_claim = value,
             },
-            // Read where it is used.
-            Value::Inflation(_) => {}
+            // Read where they are used.
+            Value::Inflation(_) | Value::Bridge(_) => {}
         }
     }
 

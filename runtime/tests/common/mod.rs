@@ -6,8 +6,9 @@ use gear_exe_primitives::{
     H160, H256, batch::RouterDomain, ethereum::EthereumHeader, host, signature::CompactSignature,
 };
 use gear_exe_runtime::{
-    Execution, Executive, Header, Restaking, Rewards, Runtime, RuntimeCall, RuntimeGenesisConfig,
-    Session, Settlement, Slashing, System, UncheckedExtrinsic, ValidatorElection, genesis,
+    Bridge, Execution, Executive, Header, Restaking, Rewards, Runtime, RuntimeCall,
+    RuntimeGenesisConfig, Session, Settlement, Slashing, System, UncheckedExtrinsic,
+    ValidatorElection, genesis,
 };
 use polkadot_sdk::{
     frame_system::offchain::CreateAuthorizedTransaction,
@@ -157,6 +158,7 @@ impl Chain {
         ValidatorElection::do_try_state().unwrap();
         Slashing::do_try_state().unwrap();
         Rewards::do_try_state().unwrap();
+        Bridge::do_try_state().unwrap();
         result
     }
 
