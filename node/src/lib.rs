@@ -8,6 +8,7 @@ pub mod codes;
 pub mod dev;
 pub mod ethereum_service;
 pub mod executor_service;
+pub mod founders;
 pub mod metrics;
 pub mod rounds;
 pub mod rpc;
