@@ -4,6 +4,7 @@
 //! starts a network deploys the Router's proxy first, makes the specification with its address, asks [`genesis_hash`],
 //! and initialises the Router with that.
 
+use crate::founders::{Founders, FoundersError};
 use gear_exe_ethereum::artifact::{Artifact, ArtifactError};
 use gear_exe_primitives::{
     H160, H256,
@@ -14,7 +15,11 @@ use gear_exe_primitives::{
     host::gear_exe::HostFunctions as OurHostFunctions,
     vote::RouterAt,
 };
-use gear_exe_runtime::{SS58_PREFIX, VERSION, WASM_BINARY, genesis::LOCAL_PRESET, opaque::Block};
+use gear_exe_runtime::{
+    SS58_PREFIX, VERSION, WASM_BINARY,
+    genesis::{LOCAL_PRESET, TESTNET_PRESET},
+    opaque::Block,
+};
 use polkadot_sdk::{
     sc_chain_spec::{
         ChainSpec as AnyChainSpec, GenericChainSpec, NoExtension, Properties,
@@ -38,12 +43,14 @@ pub type HostFunctions = (sp_io::SubstrateHostFunctions, OurHostFunctions);
 const FIRST_SET: u64 = 1;
 
 /// Which validators a new network has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Preset {
     /// One: Alice.
     Dev,
     /// Four on one machine: Alice, Bob, Charlie, Dave.
     Local,
+    /// Those that a file names: a public network.
+    Testnet(Founders),
 }
 
 /// What a new network has to know of Ethereum, and its pace.
@@ -71,6 +78,9 @@ pub enum ChainSpecError {
     /// The contracts that are built in are damaged.
     #[error("this binary's contracts cannot be read: {0}")]
     Contract(#[from] ArtifactError),
+    /// Who founds a public network is not accepted.
+    #[error("{0}")]
+    Founders(#[from] FoundersError),
     /// A fact of Ethereum does not become JSON.
     #[error("the genesis cannot be written: {0}")]
     Json(#[from] serde_json::Error),
@@ -92,21 +102,30 @@ pub enum ChainSpecError {
 /// # Errors
 ///
 /// [`ChainSpecError::NoWasm`] if the binary has no runtime in it, [`ChainSpecError::Contract`] if its contracts are
-/// damaged.
+/// damaged, [`ChainSpecError::Founders`] if a public network's founders are not accepted.
 pub fn network(preset: Preset, facts: &NetworkFacts) -> Result<ChainSpec, ChainSpecError> {
     let wasm = WASM_BINARY.ok_or(ChainSpecError::NoWasm)?;
-    let (name, id, chain_type, preset) = match preset {
+    let (name, id, chain_type, preset, founders) = match preset {
         Preset::Dev => (
             "Gear.exe development",
             "gear-exe-dev",
             ChainType::Development,
             DEV_RUNTIME_PRESET,
+            None,
         ),
         Preset::Local => (
             "Gear.exe local network",
             "gear-exe-local",
             ChainType::Local,
             LOCAL_PRESET,
+            None,
+        ),
+        Preset::Testnet(founders) => (
+            "Gear.exe testnet",
+            "gear-exe-testnet",
+            ChainType::Live,
+            TESTNET_PRESET,
+            Some(founders.patch()?),
         ),
     };
     let router = RouterAt {
@@ -120,7 +139,7 @@ pub fn network(preset: Preset, facts: &NetworkFacts) -> Result<ChainSpec, ChainS
         router: facts.router,
         proxy_code_hash: keccak256([Artifact::mirror_proxy_small()?.bytecode]),
     };
-    let patch = serde_json::json!({
+    let mut patch = serde_json::json!({
         "execution": { "ethereum": facts.ethereum, "parameters": { "mirrors": mirrors } },
         "settlement": {
             "domain": RouterDomain { chain_id: facts.chain_id, router: facts.router },
@@ -130,6 +149,12 @@ pub fn network(preset: Preset, facts: &NetworkFacts) -> Result<ChainSpec, ChainS
         "slashing": { "setId": FIRST_SET },
         "pace": { "slotDuration": facts.slot_duration_ms },
     });
+    // Other pallets than those above.
+    if let (Some(patch), Some(serde_json::Value::Object(founders))) =
+        (patch.as_object_mut(), founders)
+    {
+        patch.extend(founders);
+    }
     Ok(ChainSpec::builder(wasm, NoExtension::None)
         .with_name(name)
         .with_id(id)

@@ -10,6 +10,7 @@ pub mod equivocations;
 pub mod ethereum_service;
 pub mod executor_service;
 pub mod facts;
+pub mod founders;
 pub mod metrics;
 pub mod rounds;
 pub mod rpc;

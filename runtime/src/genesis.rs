@@ -1,4 +1,5 @@
-//! Genesis presets: `development` (one validator, Alice), `local` (four), `testnet` (six, at a real network's pace).
+//! Genesis presets: `development` (one validator, Alice), `local` (four), `testnet` (at a real network's pace, with nobody in it:
+//! whoever starts one names its validators and owners, and the genesis refuses to be without).
 //!
 //! What differs from network to network comes as a JSON patch from whoever starts it. Names of pallets and of their
 //! fields are in camelCase, fields inside a value in snake_case; hashes and addresses are `0x…` strings:
@@ -66,8 +67,8 @@ use polkadot_sdk::{
 
 /// Preset with four validators: Alice, Bob, Charlie, Dave.
 pub const LOCAL_PRESET: &str = "local";
-/// Preset at the pace of a real network, with six validators and nobody who is root. Whoever starts a public network
-/// replaces the well-known accounts and keys by a patch of `balances`, `session.keys` and `staking.stakers`.
+/// Preset at the pace of a real network, without accounts, validators and root. Whoever starts a public network gives
+/// `balances`, `session.keys` and `staking.stakers` by a patch: there are no well-known keys that could be left in it.
 pub const TESTNET_PRESET: &str = "testnet";
 
 /// What each validator of a preset has at stake.
@@ -99,8 +100,25 @@ fn session_keys(name: &str) -> Option<SessionKeys> {
     })
 }
 
+/// The name of the development account that has this account or one of these keys. Everybody knows their secrets.
+pub fn development_name(account: &AccountId, keys: Option<&SessionKeys>) -> Option<&'static str> {
+    Sr25519Keyring::well_known().find_map(|known| {
+        let name = <&'static str>::from(known);
+        let same_key = |keys: &SessionKeys| {
+            session_keys(name).is_some_and(|known| {
+                keys.aura == known.aura
+                    || keys.grandpa == known.grandpa
+                    || keys.im_online == known.im_online
+                    || keys.ethereum == known.ethereum
+            })
+        };
+        (known.to_account_id() == *account || keys.is_some_and(same_key)).then_some(name)
+    })
+}
+
 fn preset(
     validators: &[Sr25519Keyring],
+    accounts: impl Iterator<Item = Sr25519Keyring>,
     durations: pace::Durations,
     root: Option<Sr25519Keyring>,
 ) -> serde_json::Value {
@@ -119,7 +137,7 @@ fn preset(
             (account.clone(), account.clone(), STAKE, status)
         })
         .collect::<Vec<_>>();
-    let balances = Sr25519Keyring::well_known()
+    let balances = accounts
         .map(|account| (account.to_account_id(), 1_000_000 * UNITS))
         .chain([(TreasuryAccountId::<Runtime>::get(), 1_000_000 * UNITS)])
         .collect::<Vec<_>>();
@@ -163,14 +181,12 @@ fn preset(
 
 /// A preset's JSON by its name.
 pub fn get_preset(id: &PresetId) -> Option<Vec<u8>> {
-    use Sr25519Keyring::{Alice, Bob, Charlie, Dave, Eve, Ferdie};
+    use Sr25519Keyring::{Alice, Bob, Charlie, Dave};
+    let all = Sr25519Keyring::well_known;
     let patch = match id.as_ref() {
-        sp_genesis_builder::DEV_RUNTIME_PRESET => preset(&[Alice], FAST, Some(Alice)),
-        LOCAL_PRESET => preset(&[Alice, Bob, Charlie, Dave], FAST, Some(Alice)),
-        TESTNET_PRESET => {
-            let validators = [Alice, Bob, Charlie, Dave, Eve, Ferdie];
-            preset(&validators, pace::Durations::default(), None)
-        }
+        sp_genesis_builder::DEV_RUNTIME_PRESET => preset(&[Alice], all(), FAST, Some(Alice)),
+        LOCAL_PRESET => preset(&[Alice, Bob, Charlie, Dave], all(), FAST, Some(Alice)),
+        TESTNET_PRESET => preset(&[], all().take(0), pace::Durations::default(), None),
         _ => return None,
     };
     Some(serde_json::to_string(&patch).ok()?.into_bytes())

@@ -17,6 +17,7 @@ pub mod eras;
 pub mod genesis;
 pub mod governance;
 pub mod inflation;
+pub mod migrations;
 pub mod pace;
 pub mod parameters;
 

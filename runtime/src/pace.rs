@@ -65,6 +65,15 @@ impl Durations {
         }
         Ok(())
     }
+
+    /// Seconds of `eras` eras, with slots of so many milliseconds.
+    pub const fn seconds(&self, eras: u64, slot_millis: u64) -> u64 {
+        (self.session as u64)
+            .saturating_mul(self.sessions_per_era as u64)
+            .saturating_mul(eras)
+            .saturating_mul(slot_millis)
+            / 1_000
+    }
 }
 
 /// The pallet.
@@ -73,7 +82,11 @@ pub mod pallet {
     use super::*;
     use frame_support::{pallet_prelude::*, traits::ConstU64};
 
+    /// Version of the storage's layout. There is none before it.
+    pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
     #[pallet::pallet]
+    #[pallet::storage_version(STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
     #[pallet::config]

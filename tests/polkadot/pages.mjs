@@ -41,7 +41,9 @@ export async function pages({ api }) {
   }
 
   // Whatever has a name has a text for those who read it there: our own pallets' calls, events, errors, storage.
-  for (const section of ["execution", "settlement", "parametersInForce"]) {
+  const ours = ["execution", "settlement", "restaking", "validatorElection", "slashing", "pace", "parametersInForce"];
+  for (const section of ours) {
+    check(query[section], `${section} is a pallet`);
     for (const kind of [tx, query, api.events, api.errors]) {
       for (const [item, entry] of Object.entries(kind[section] ?? {})) {
         const docs = (entry.meta ?? entry).docs;

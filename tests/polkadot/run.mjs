@@ -1,7 +1,9 @@
 // Drives a development node as polkadot.js Apps does, by the same library: `node run.mjs ws://127.0.0.1:9944`.
 import { Chain } from "./chain.mjs";
 import { governance } from "./governance.mjs";
+import { leave, register } from "./operators.mjs";
 import { pages } from "./pages.mjs";
+import { slashing } from "./slashing.mjs";
 import { staking } from "./staking.mjs";
 
 const url = process.argv[2];
@@ -11,7 +13,13 @@ if (!url) {
 }
 const chain = await Chain.connect(url);
 await pages(chain);
+const operators = await register(chain);
 await staking(chain);
 await governance(chain);
-console.log(`events: ${chain.kinds.size} kinds seen and decoded`);
+await slashing(chain);
+await leave(chain, operators);
+
+const { blocks, events, errors } = await chain.history();
+const seen = [...errors.keys()].sort().join(", ");
+console.log(`history: ${blocks} blocks, with events of ${events.size} kinds and errors of ${errors.size} decoded: ${seen}`);
 await chain.close();

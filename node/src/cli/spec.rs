@@ -1,9 +1,12 @@
 //! `gear-exe build-spec`: writes a chain specification: of a new network, or an existing one in another form.
+//!
+//! A public network names its validators and owners in a file; without one none is made.
 
 use super::{CliError, Next};
 use crate::{
     chain_spec::{self, ChainSpec, NetworkFacts, Preset},
     dev,
+    founders::Founders,
 };
 use alloy::primitives::Address;
 use clap::{Args, ValueEnum};
@@ -14,11 +17,14 @@ use std::{io::Write, path::PathBuf};
 #[derive(Debug, Args)]
 pub struct SpecArgs {
     /// A specification to write again.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "router", "ethereum_rpc"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "founders", "router", "ethereum_rpc"])]
     chain: Option<PathBuf>,
     /// The validators of a new network.
     #[arg(long, value_enum, default_value_t = PresetArg::Local)]
     preset: PresetArg,
+    /// The validators and owners of a public network, as JSON: docs/guides/validating.md shows one.
+    #[arg(long, value_name = "FILE", required_if_eq("preset", "testnet"))]
+    founders: Option<PathBuf>,
     /// The Router of a new network. It is initialised with the genesis hash, so it may be an address that is still
     /// empty.
     #[arg(long, value_name = "ADDRESS", required_unless_present = "chain")]
@@ -47,6 +53,8 @@ enum PresetArg {
     Dev,
     /// Alice, Bob, Charlie and Dave.
     Local,
+    /// Those that --founders names.
+    Testnet,
 }
 
 /// Writes it, and says its genesis hash on standard error.
@@ -83,11 +91,30 @@ async fn new(args: &SpecArgs) -> Result<ChainSpec, CliError> {
     let router = args
         .router
         .ok_or_else(|| CliError::new("a network has a Router", "give its address by --router"))?;
-    let (chain_id, ethereum) = dev::head_of(&args.ethereum_rpc).await?;
-    let preset = match args.preset {
-        PresetArg::Dev => Preset::Dev,
-        PresetArg::Local => Preset::Local,
+    let preset = match (args.preset, &args.founders) {
+        (PresetArg::Dev, None) => Preset::Dev,
+        (PresetArg::Local, None) => Preset::Local,
+        (PresetArg::Testnet, Some(file)) => {
+            let founders = Founders::read(file).next(
+                "the founders do not read",
+                "write the file as docs/guides/validating.md shows it",
+            )?;
+            Preset::Testnet(founders)
+        }
+        (PresetArg::Testnet, None) => {
+            return Err(CliError::new(
+                "a public network has validators of its own",
+                "name them in a file, and give it by --founders",
+            ));
+        }
+        (PresetArg::Dev | PresetArg::Local, Some(_)) => {
+            return Err(CliError::new(
+                "this preset has validators that everybody knows",
+                "leave --founders out, or give --preset testnet",
+            ));
+        }
     };
+    let (chain_id, ethereum) = dev::head_of(&args.ethereum_rpc).await?;
     let facts = NetworkFacts {
         chain_id,
         router: H160(router.into_array()),
@@ -95,5 +122,8 @@ async fn new(args: &SpecArgs) -> Result<ChainSpec, CliError> {
         slot_duration_ms: args.slot_duration,
         expiry_seconds: args.expiry,
     };
-    chain_spec::network(preset, &facts).next("the specification cannot be made", "report this")
+    chain_spec::network(preset, &facts).next(
+        "the specification cannot be made",
+        "mend the file of --founders if it is at fault, else report this",
+    )
 }

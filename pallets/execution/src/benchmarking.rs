@@ -1,18 +1,17 @@
 //! What calls cost, measured: `cargo test --release -p pallet-execution --features runtime-benchmarks` runs each once,
-//! the node's `benchmark pallet` measures.
+//! `scripts/weights` measures.
 
 use crate::{pallet::*, *};
 use alloc::vec::Vec;
 use frame_support::{
     pallet_prelude::{BoundedVec, Get, Hooks, TransactionSource},
-    traits::{Authorize, EnsureOrigin},
+    traits::Authorize,
 };
 use frame_system::{RawOrigin, pallet_prelude::BlockNumberFor};
 use gear_exe_primitives::{
     CodeId, H256,
     ethereum::{BlockId, EthereumHeader, MAX_HEADER_LENGTH},
     quorum::Member,
-    round::ExecutionParameters,
     signature::{CompactSignature, address_of_secret},
     vote::{CodeVote, Verdict, View},
 };
@@ -21,6 +20,13 @@ use polkadot_sdk::{
 };
 
 const LAST: &str = "as many members as there may be";
+
+/// `number` as a hash: `from_low_u64_be` is not there without `std`.
+fn hash(number: u64) -> H256 {
+    let mut hash = H256::zero();
+    hash.0[24..].copy_from_slice(&number.to_be_bytes());
+    hash
+}
 
 fn secret(validator: u32) -> [u8; 32] {
     let mut secret = [1; 32];
@@ -188,7 +194,7 @@ mod benchmarks {
         let enough = T::MaxValidators::get().saturating_mul(2) / 3;
         for validator in 0..enough {
             for number in 1..MAX_OPEN_VOTES {
-                let other = H256::from_low_u64_be(number.into());
+                let other = hash(number.into());
                 OpenVotes::<T>::try_append(validator, (vote.code_id, other)).map_err(|()| LAST)?;
             }
             Pallet::<T>::take_code_vote(&vote, validator)?;

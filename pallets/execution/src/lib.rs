@@ -79,7 +79,11 @@ pub mod pallet {
     pub type HeaderList =
         BoundedVec<BoundedVec<u8, ConstU32<MAX_HEADER_LENGTH>>, ConstU32<MAX_HEADERS>>;
 
+    /// Version of the storage's layout. There is none before it.
+    pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
     #[pallet::pallet]
+    #[pallet::storage_version(STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
     #[pallet::config]

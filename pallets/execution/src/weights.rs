@@ -22,6 +22,8 @@ pub trait WeightInfo {
     fn on_finalize(validators: u32) -> Weight;
 }
 
+// What follows is written by scripts/weights.
+
 /// Microseconds, with the database accesses that go with them.
 const fn cost(micros: u64, reads: u64, writes: u64) -> Weight {
     Weight::from_parts(micros.saturating_mul(1_000_000), 0).saturating_add(Weight::from_parts(

@@ -57,10 +57,13 @@ pub mod pallet {
         vote::SnapshotVote,
     };
 
+    /// Version of the storage's layout. There is none before it.
+    pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
     /// Decimals that a token may have.
     pub const MAX_DECIMALS: u8 = 36;
 
     #[pallet::pallet]
+    #[pallet::storage_version(STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
     #[pallet::config]
@@ -78,7 +81,7 @@ pub mod pallet {
         type Ethereum: Ethereum;
         /// The eras of staking.
         type Eras: Eras;
-        /// Who may change rules.
+        /// Who may say which tokens count, and how.
         type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
         /// What is held of an operator's balance.
         #[pallet::constant]
@@ -197,6 +200,10 @@ pub mod pallet {
     #[pallet::genesis_build]
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
+            assert!(
+                self.parameters.is_sound(),
+                "with a growth step of zero no operator could ever count"
+            );
             Parameters::<T>::put(self.parameters);
             for (token, rules) in &self.assets {
                 assert!(
@@ -334,6 +341,8 @@ pub mod pallet {
         TooManyAssets,
         /// The token has more decimals than any should.
         TooManyDecimals,
+        /// With such rules no new operator could ever count: `growthStep` is not zero.
+        OutOfRange,
         /// The snapshot is not open any more, or the vote or page is there already.
         NotWanted,
     }
@@ -438,19 +447,6 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Changes the rules for stake, from the next snapshot that is completed on.
-        #[pallet::call_index(4)]
-        #[pallet::weight(T::WeightInfo::set_parameters())]
-        pub fn set_parameters(
-            origin: OriginFor<T>,
-            parameters: RestakingParameters,
-        ) -> DispatchResult {
-            T::GovernanceOrigin::ensure_origin(origin)?;
-            Parameters::<T>::put(parameters);
-            Self::deposit_event(Event::ParametersChanged { parameters });
-            Ok(())
-        }
-
         /// Says what a validator has read on Ethereum of the operators' stake. Sent by validators' nodes; free.
         ///
         /// - `vote`: era, capture, and root over the pages.
@@ -498,6 +494,21 @@ pub mod pallet {
             let _ = proof;
             let counted = Self::take_page(era, index, page)?;
             Ok(Some(T::WeightInfo::submit_page(counted)).into())
+        }
+    }
+
+    impl<T: Config> Pallet<T> {
+        /// Changes the rules for stake, from the next snapshot that is completed on. The runtime does it when an era
+        /// begins.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::OutOfRange`] if no new operator could ever count with these.
+        pub fn apply_parameters(parameters: RestakingParameters) -> DispatchResult {
+            ensure!(parameters.is_sound(), Error::<T>::OutOfRange);
+            Parameters::<T>::put(parameters);
+            Self::deposit_event(Event::ParametersChanged { parameters });
+            Ok(())
         }
     }
 }

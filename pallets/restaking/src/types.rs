@@ -171,6 +171,13 @@ impl Default for RestakingParameters {
     }
 }
 
+impl RestakingParameters {
+    /// Whether the rules make sense: who has had nothing so far must be able to begin.
+    pub fn is_sound(&self) -> bool {
+        self.growth_step > 0
+    }
+}
+
 /// When vaults are read for an era.
 #[derive(
     Clone,

@@ -16,8 +16,6 @@ pub trait WeightInfo {
     fn withdraw_operator() -> Weight;
     /// Rules for a token.
     fn set_asset() -> Weight;
-    /// Rules for stake.
-    fn set_parameters() -> Weight;
     /// The vote that decides.
     fn submit_snapshot_vote() -> Weight;
     /// Checking it.
@@ -31,6 +29,8 @@ pub trait WeightInfo {
     /// The beginning of an era, with so many operators.
     fn begin_era(operators: u32) -> Weight;
 }
+
+// What follows is written by scripts/weights.
 
 /// Microseconds, with the database accesses that go with them.
 const fn cost(micros: u64, reads: u64, writes: u64) -> Weight {
@@ -58,10 +58,6 @@ impl WeightInfo for () {
 
     fn set_asset() -> Weight {
         cost(20, 2, 2)
-    }
-
-    fn set_parameters() -> Weight {
-        cost(10, 0, 1)
     }
 
     fn submit_snapshot_vote() -> Weight {

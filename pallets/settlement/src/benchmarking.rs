@@ -1,5 +1,5 @@
 //! What calls cost, measured: `cargo test --release -p pallet-settlement --features runtime-benchmarks` runs each once,
-//! the node's `benchmark pallet` measures.
+//! `scripts/weights` measures.
 
 use crate::{pallet::*, *};
 use alloc::vec::Vec;
@@ -61,9 +61,16 @@ fn start<T: Config>() -> Result<(), BenchmarkError> {
     Ok(())
 }
 
+/// `number` as a hash: `from_low_u64_be` is not there without `std`.
+fn hash(number: u64) -> H256 {
+    let mut hash = H256::zero();
+    hash.0[24..].copy_from_slice(&number.to_be_bytes());
+    hash
+}
+
 fn put_seal<T: Config>(number: u64) -> Seal {
     let seal = Seal {
-        hash: H256::from_low_u64_be(number),
+        hash: hash(number),
         anchor: anchor().id(),
         set_id: 0,
         router: Router::<T>::get().batch,
@@ -212,7 +219,7 @@ mod benchmarks {
         OpenSeals::<T>::mutate(|open| open.truncate(4));
         let oldest = Seals::<T>::get(1).ok_or("seal")?;
         for validator in 0..v {
-            let digest = H256::from_low_u64_be(validator.into());
+            let digest = hash(validator.into());
             let header = batch::<T>(1, &oldest);
             Proposals::<T>::insert(1, digest, header);
             Pallet::<T>::take_vote(1, validator, digest, false, CompactSignature([1; 64]))?;

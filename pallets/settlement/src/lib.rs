@@ -66,7 +66,11 @@ pub mod pallet {
     /// Updates of the validator set that wait for Ethereum's finality.
     pub const MAX_HANDOVERS: u32 = 16;
 
+    /// Version of the storage's layout. There is none before it.
+    pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
     #[pallet::pallet]
+    #[pallet::storage_version(STORAGE_VERSION)]
     #[pallet::without_storage_info]
     pub struct Pallet<T>(_);
 

@@ -1,5 +1,5 @@
-//! What calls cost, measured: `cargo test --release -p pallet-slashing --features runtime-benchmarks` runs each once, the
-//! node's `benchmark pallet` measures.
+//! What calls cost, measured: `cargo test --release -p pallet-slashing --features runtime-benchmarks` runs each once,
+//! `scripts/weights` measures.
 //!
 //! Staking's part of a report depends on the runtime's nominators and is not in these: `weights.rs` adds it by hand.
 
@@ -25,6 +25,20 @@ const DOMAIN: RouterDomain = RouterDomain {
     router: H160::repeat_byte(1),
 };
 
+/// `number` as an address: `from_low_u64_be` is not there without `std`.
+fn address(number: u32) -> H160 {
+    let mut address = H160::zero();
+    address.0[16..].copy_from_slice(&number.to_be_bytes());
+    address
+}
+
+/// `number` as a hash: `from_low_u64_be` is not there without `std`.
+fn hash(number: u64) -> H256 {
+    let mut hash = H256::zero();
+    hash.0[24..].copy_from_slice(&number.to_be_bytes());
+    hash
+}
+
 /// The largest set, whose last member signs.
 fn start<T: Config>() -> Result<T::AccountId, BenchmarkError> {
     T::Seals::set_domain(DOMAIN);
@@ -33,7 +47,7 @@ fn start<T: Config>() -> Result<T::AccountId, BenchmarkError> {
     let mut members: Vec<_> = (1..max)
         .map(|index| {
             let account: T::AccountId = account("validator", index, 0);
-            (H160::from_low_u64_be(index.into()), account)
+            (address(index), account)
         })
         .collect();
     let offender: T::AccountId = account("validator", max, 0);
@@ -89,7 +103,7 @@ fn fill<T: Config>(operator: H160, count: u32) {
             operator,
             era: 0,
             kind: UNNAMED,
-            incident: H256::from_low_u64_be(id),
+            incident: hash(id),
             fraction: Perbill::from_parts(1),
             capture: now,
             due: 0,

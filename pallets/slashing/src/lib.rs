@@ -377,7 +377,7 @@ pub mod pallet {
             Self::note_session(now.saturated_into());
             let mut weight = Weight::zero();
             if Self::report_seen() {
-                weight = weight.saturating_add(T::WeightInfo::report());
+                weight = weight.saturating_add(Self::weight_of_report());
             }
             let looked = Self::advance_some();
             Self::forget_era();
@@ -399,7 +399,7 @@ pub mod pallet {
         ///
         /// - `evidence`: what the validator has signed.
         #[pallet::call_index(0)]
-        #[pallet::weight((T::WeightInfo::report(), DispatchClass::Operational))]
+        #[pallet::weight((Pallet::<T>::weight_of_report(), DispatchClass::Operational))]
         pub fn report(
             origin: OriginFor<T>,
             evidence: Box<EvidenceOf<T>>,
@@ -414,8 +414,10 @@ pub mod pallet {
         ///
         /// - `evidence`: what the validator has signed.
         #[pallet::call_index(1)]
-        #[pallet::weight((T::WeightInfo::report(), DispatchClass::Operational))]
-        #[pallet::weight_of_authorize(T::WeightInfo::authorize_report())]
+        #[pallet::weight((Pallet::<T>::weight_of_report(), DispatchClass::Operational))]
+        #[pallet::weight_of_authorize(
+            T::WeightInfo::authorize_report().saturating_add(weights::proof_part(T::DbWeight::get()))
+        )]
         #[pallet::authorize(|source: TransactionSource, evidence: &Box<EvidenceOf<T>>| Self::authorize_report(source, evidence))]
         pub fn report_unsigned(
             origin: OriginFor<T>,
@@ -449,6 +451,11 @@ pub mod pallet {
     }
 
     impl<T: Config> Pallet<T> {
+        /// What a report costs, with what Staking does.
+        fn weight_of_report() -> Weight {
+            T::WeightInfo::report().saturating_add(weights::staking_part(T::DbWeight::get()))
+        }
+
         /// Number of the block that is being built.
         pub(crate) fn now() -> u64 {
             frame_system::Pallet::<T>::block_number().saturated_into()

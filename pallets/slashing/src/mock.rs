@@ -255,6 +255,7 @@ pub fn rules() -> SlashingParameters {
         window: 600,
         relay: 30,
         execution: 120,
+        reporting: 100,
     }
 }
 

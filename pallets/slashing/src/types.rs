@@ -127,6 +127,9 @@ pub struct SlashingParameters {
     pub relay: u64,
     /// Seconds that the vault needs from the request to the execution, veto included.
     pub execution: u64,
+    /// Seconds after the end of an era within which a fault of it may be reported and still cost ETH in any case. What is
+    /// reported later costs ETH if it still fits the window, and VARA as long as that is bonded.
+    pub reporting: u64,
 }
 
 impl Default for SlashingParameters {
@@ -141,19 +144,20 @@ impl Default for SlashingParameters {
             window: 14 * 24 * HOUR,
             relay: 12 * HOUR,
             execution: 4 * 24 * HOUR,
+            reporting: 48 * HOUR,
         }
     }
 }
 
 impl SlashingParameters {
-    /// Whether a slash that is reported at the last moment still fits: an era, the time in which offences are reported,
-    /// the deferral, and the way to the vault, all within the window.
+    /// Whether a slash that is reported at the last moment still fits: the age of the capture, the time in which offences
+    /// are reported, the deferral, and the way to the vault, all within the window.
     ///
-    /// - `era`, `longevity`: seconds of an era, and in which offences are reported.
+    /// - `age`: seconds between the capture of an era and its end.
     /// - `block_millis`: milliseconds of a block.
-    pub const fn fits(&self, era: u64, longevity: u64, block_millis: u64) -> bool {
+    pub const fn fits(&self, age: u64, block_millis: u64) -> bool {
         let deferral = (self.deferral as u64).saturating_mul(block_millis) / 1_000;
-        era.saturating_add(longevity)
+        age.saturating_add(self.reporting)
             .saturating_add(deferral)
             .saturating_add(self.relay)
             .saturating_add(self.execution)

@@ -1,5 +1,5 @@
 //! What calls cost, measured: `cargo test --release -p pallet-validator-election --features runtime-benchmarks` runs each
-//! once, the node's `benchmark pallet` measures.
+//! once, `scripts/weights` measures.
 
 use crate::*;
 use frame_support::traits::EnsureOrigin;
@@ -8,15 +8,6 @@ use polkadot_sdk::{frame_benchmarking::v2::*, frame_support};
 #[benchmarks]
 mod benchmarks {
     use super::*;
-
-    #[benchmark]
-    fn set_parameters() -> Result<(), BenchmarkError> {
-        let origin = T::GovernanceOrigin::try_successful_origin().map_err(|()| "origin")?;
-
-        #[extrinsic_call]
-        _(origin as T::RuntimeOrigin, ElectionParameters::default());
-        Ok(())
-    }
 
     #[benchmark]
     fn force_vara_only() -> Result<(), BenchmarkError> {

@@ -58,7 +58,11 @@ pub mod pallet {
         sp_npos_elections,
     };
 
+    /// Version of the storage's layout. There is none before it.
+    pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
     #[pallet::pallet]
+    #[pallet::storage_version(STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
     #[pallet::config]
@@ -75,7 +79,7 @@ pub mod pallet {
         type Restaking: Restaking<Self::AccountId>;
         /// The eras of staking.
         type Eras: Eras;
-        /// Who may change rules.
+        /// Who may let VARA elect alone.
         type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
         /// Greatest number of validators.
         #[pallet::constant]
@@ -189,21 +193,6 @@ pub mod pallet {
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
-        /// Changes how ETH counts beside VARA, from the next election on; what a validator weighs in a quorum changes with
-        /// the next session.
-        #[pallet::call_index(0)]
-        #[pallet::weight(T::WeightInfo::set_parameters())]
-        pub fn set_parameters(
-            origin: OriginFor<T>,
-            parameters: ElectionParameters,
-        ) -> DispatchResult {
-            T::GovernanceOrigin::ensure_origin(origin)?;
-            ensure!(parameters.is_sound(), Error::<T>::OutOfRange);
-            Parameters::<T>::put(parameters);
-            Self::deposit_event(Event::ParametersChanged { parameters });
-            Ok(())
-        }
-
         /// Lets VARA elect alone: in an emergency on Ethereum, or when collateral is not trusted.
         ///
         /// - `eras`: for how many elections from the next one on; 0 gives ETH its say back.
@@ -214,6 +203,21 @@ pub mod pallet {
             let until = T::Eras::electing().saturating_add(eras);
             VaraOnlyUntil::<T>::put(until);
             Self::deposit_event(Event::VaraOnly { until });
+            Ok(())
+        }
+    }
+
+    impl<T: Config> Pallet<T> {
+        /// Changes how ETH counts beside VARA, from the next election on; what a validator weighs in a quorum changes with
+        /// the next session. The runtime does it when an era begins.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::OutOfRange`] if the rules make no sense.
+        pub fn apply_parameters(parameters: ElectionParameters) -> DispatchResult {
+            ensure!(parameters.is_sound(), Error::<T>::OutOfRange);
+            Parameters::<T>::put(parameters);
+            Self::deposit_event(Event::ParametersChanged { parameters });
             Ok(())
         }
     }

@@ -6,11 +6,11 @@ use polkadot_sdk::frame_support::weights::{Weight, constants::RocksDbWeight};
 
 /// What each call costs.
 pub trait WeightInfo {
-    /// New rules.
-    fn set_parameters() -> Weight;
     /// Elections without ETH.
     fn force_vara_only() -> Weight;
 }
+
+// What follows is written by scripts/weights.
 
 /// Microseconds, with the database accesses that go with them.
 const fn cost(micros: u64, reads: u64, writes: u64) -> Weight {
@@ -24,10 +24,6 @@ const fn cost(micros: u64, reads: u64, writes: u64) -> Weight {
 }
 
 impl WeightInfo for () {
-    fn set_parameters() -> Weight {
-        cost(10, 0, 1)
-    }
-
     fn force_vara_only() -> Weight {
         cost(10, 1, 1)
     }

@@ -28,7 +28,7 @@ use crate::{
     AccountId, Aura, Balance, Balances, Block, BlockNumber, EXISTENTIAL_DEPOSIT, Hash, Nonce,
     PalletInfo, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason,
     RuntimeOrigin, RuntimeTask, SS58_PREFIX, System, TxExtension, UncheckedExtrinsic, VERSION,
-    pace,
+    migrations, pace,
 };
 use polkadot_sdk::{
     frame_support::{
@@ -81,6 +81,7 @@ impl frame_system::Config for Runtime {
     type MaxConsumers = ConstU32<16>;
     type Nonce = Nonce;
     type SS58Prefix = ConstU16<SS58_PREFIX>;
+    type SingleBlockMigrations = migrations::Migrations;
     type Version = Version;
 }
 

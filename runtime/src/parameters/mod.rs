@@ -106,15 +106,42 @@ pub mod values {
         /// Blocks for which the session does not rotate while the Router has not got the current set.
         #[codec(index = 3)]
         pub static HandoverPatience: u32 = 14_400;
+        /// Bytes that a batch may have: no more than Ethereum's nodes relay, 131,072.
+        #[codec(index = 4)]
+        pub static MaxBatchBytes: u64 = 96 << 10;
+        /// Gas that a batch may need, by the sums below: no more than a transaction may, 16,777,216.
+        #[codec(index = 5)]
+        pub static MaxBatchGas: u64 = 12_000_000;
+        /// Gas of a batch, whatever is in it.
+        #[codec(index = 6)]
+        pub static GasOfBatch: u64 = 400_000;
+        /// Gas of a program's transition.
+        #[codec(index = 7)]
+        pub static GasOfTransition: u64 = 60_000;
+        /// Gas of a program's creation.
+        #[codec(index = 8)]
+        pub static GasOfCreation: u64 = 200_000;
+        /// Gas of a message to Ethereum.
+        #[codec(index = 9)]
+        pub static GasOfMessage: u64 = 40_000;
+        /// Gas of a message that calls a contract back.
+        #[codec(index = 10)]
+        pub static GasOfCallback: u64 = 530_000;
+        /// Gas of a byte.
+        #[codec(index = 11)]
+        pub static GasOfByte: u64 = 48;
+        /// Gas of an item of the outbox.
+        #[codec(index = 12)]
+        pub static GasOfOutboxItem: u64 = 60_000;
         /// Blocks after which the Router is told of the validator set again, though it has not changed. Less than the
         /// Router's `MaxStaleness`.
-        #[codec(index = 4)]
+        #[codec(index = 13)]
         pub static Renewal: u32 = 691_200;
         /// The part of the seals that were decided in a session on which a validator must have voted; else it was away.
-        #[codec(index = 5)]
+        #[codec(index = 14)]
         pub static Attendance: Perbill = Perbill::from_percent(50);
         /// Seals that must have been decided in a session before anybody is called away.
-        #[codec(index = 6)]
+        #[codec(index = 15)]
         pub static LeastSeals: u32 = 16;
     }
 
@@ -151,7 +178,7 @@ pub mod values {
         pub static Bonding: u32 = 28;
         /// Eras between a slash of VARA and its execution; less than `Bonding`.
         #[codec(index = 3)]
-        pub static SlashDeferral: u32 = 13;
+        pub static SlashDeferral: u32 = 27;
     }
 
     /// How much is slashed, and when.
@@ -179,6 +206,9 @@ pub mod values {
         /// Seconds that the vault needs from the request to the execution, veto included.
         #[codec(index = 6)]
         pub static Execution: u64 = 4 * 86_400;
+        /// Seconds after the end of an era within which a fault of it may be reported and still cost ETH in any case.
+        #[codec(index = 7)]
+        pub static Reporting: u64 = 2 * 86_400;
     }
 
     /// Who gets which part of what programs pay. An era is divided by what is in force when it ends; the three shares sum
@@ -228,6 +258,40 @@ pub mod values {
         /// Nothing is locked, and burns of wVARA wait.
         #[codec(index = 1)]
         pub static Paused: bool = false;
+    }
+
+    /// How collateral on Ethereum counts. Rules of a single token are set by `restaking.setAsset`, since there are as many as
+    /// there are tokens.
+    #[dynamic_pallet_params]
+    #[codec(index = 9)]
+    pub mod restaking {
+        /// By how much of itself an operator's weight may grow from one era to the next.
+        #[codec(index = 0)]
+        pub static MaxGrowth: Perbill = Perbill::from_percent(50);
+        /// By how much it may grow besides (18 decimals): so that new operators can begin. Not zero.
+        #[codec(index = 1)]
+        pub static GrowthStep: u128 = 10_000_000_000_000_000_000_000;
+        /// What does not count when the stake of the era before is used again.
+        #[codec(index = 2)]
+        pub static ReuseHaircut: Perbill = Perbill::from_percent(20);
+    }
+
+    /// How ETH counts beside VARA when validators are elected, and in a quorum.
+    #[dynamic_pallet_params]
+    #[codec(index = 10)]
+    pub mod election {
+        /// The share of an election that VARA decides at least: half of it or more.
+        #[codec(index = 0)]
+        pub static VaraShare: Perbill = Perbill::from_percent(67);
+        /// The weight of collateral (18 decimals) from which on ETH decides all of its share. Not zero.
+        #[codec(index = 1)]
+        pub static FullWeight: u128 = 10_000_000_000_000_000_000_000;
+        /// The share of all collateral that may count for one operator. Not zero.
+        #[codec(index = 2)]
+        pub static MaxOperatorShare: Perbill = Perbill::from_percent(25);
+        /// The most that a validator may weigh in a quorum, in percent of the mean: 100 to 100,000.
+        #[codec(index = 3)]
+        pub static MaxWeight: u32 = 200;
     }
 }
 

@@ -3,19 +3,32 @@
 use super::{
     RuntimeParametersValue as Value,
     values::{
-        execution::ParametersValue as ExecutionValue, pace::ParametersValue as PaceValue,
+        election::ParametersValue as ElectionValue, execution::ParametersValue as ExecutionValue,
+        pace::ParametersValue as PaceValue, restaking::ParametersValue as RestakingValue,
         rewards::ParametersValue as RewardsValue, router::ParametersValue as RouterValue,
         settlement::ParametersValue as SettlementValue, slashing::ParametersValue as SlashingValue,
         views::ParametersValue as ViewValue,
     },
 };
-use crate::{Execution, ParametersInForce, Runtime, Settlement, pace};
-use gear_exe_primitives::{H256, U256, hashing::keccak256, round::ExecutionParameters};
+use crate::{
+    Execution, ParametersInForce, Restaking, Runtime, Settlement, ValidatorElection, pace,
+};
+use gear_exe_primitives::{
+    H256, U256, hashing::keccak256, round::ExecutionParameters, settlement::BatchLimits,
+};
 use pallet_execution::ViewParameters;
+use pallet_restaking::RestakingParameters;
 use pallet_rewards::RewardsParameters;
 use pallet_settlement::SettlementParameters;
 use pallet_slashing::SlashingParameters;
-use polkadot_sdk::pallet_parameters;
+use pallet_validator_election::ElectionParameters;
+use polkadot_sdk::{pallet_parameters, pallet_session};
+
+/// Eras between a capture and the end of the era whose stake it says: it is taken when the era before begins, and may be
+/// used once more.
+const CAPTURE_AGE: u64 = 3;
+/// The most that a transaction on Ethereum may have, and nodes relay.
+const MINABLE: (u64, u64) = (1 << 24, 128 << 10);
 
 /// The values that are in force, as the pallets hold them, with what governance has set on top.
 struct Values {
@@ -25,6 +38,21 @@ struct Values {
     pace: pace::Durations,
     slashing: SlashingParameters,
     rewards: RewardsParameters,
+    restaking: RestakingParameters,
+    election: ElectionParameters,
+}
+
+/// Whether batches can be mined, and something fits into them: a round may fill half of one.
+fn is_minable(limits: &BatchLimits) -> bool {
+    limits.max_gas <= MINABLE.0
+        && limits.max_bytes <= MINABLE.1
+        && limits.gas.batch < limits.max_gas / 2
+}
+
+/// Whether a slash of ETH that is reported in time reaches its vault in time, at such a pace.
+fn fits(slashing: &SlashingParameters, pace: &pace::Durations) -> bool {
+    let slot = pace::SlotDuration::<Runtime>::get();
+    slashing.fits(pace.seconds(CAPTURE_AGE, slot), slot)
 }
 
 impl Values {
@@ -36,6 +64,8 @@ impl Values {
             pace: pace::InForce::<Runtime>::get(),
             slashing: pallet::Slashing::<Runtime>::get(),
             rewards: pallet::Rewards::<Runtime>::get(),
+            restaking: pallet_restaking::Parameters::<Runtime>::get(),
+            election: pallet_validator_election::Parameters::<Runtime>::get(),
         }
     }
 
@@ -48,17 +78,7 @@ impl Values {
                 ViewValue::MaxAhead(value) => self.views.max_ahead = value,
                 ViewValue::Depth(value) => self.views.depth = value,
             },
-            Value::Settlement(value) => match value {
-                SettlementValue::ExpirySeconds(value) => self.settlement.expiry_seconds = value,
-                SettlementValue::MaxInFlight(value) => self.settlement.max_in_flight = value,
-                SettlementValue::Patience(value) => self.settlement.patience = value,
-                SettlementValue::HandoverPatience(value) => {
-                    self.settlement.handover_patience = value;
-                }
-                SettlementValue::Renewal(value) => self.settlement.renewal = value,
-                SettlementValue::Attendance(value) => self.settlement.attendance = value,
-                SettlementValue::LeastSeals(value) => self.settlement.least_seals = value,
-            },
+            Value::Settlement(value) => self.set_settlement(value),
             Value::Router(value) => tell_router(value),
             Value::Pace(value) => match value {
                 PaceValue::Session(value) => self.pace.session = value,
@@ -74,6 +94,18 @@ impl Values {
                 SlashingValue::Window(value) => self.slashing.window = value,
                 SlashingValue::Relay(value) => self.slashing.relay = value,
                 SlashingValue::Execution(value) => self.slashing.execution = value,
+                SlashingValue::Reporting(value) => self.slashing.reporting = value,
+            },
+            Value::Restaking(value) => match value {
+                RestakingValue::MaxGrowth(value) => self.restaking.max_growth = value,
+                RestakingValue::GrowthStep(value) => self.restaking.growth_step = value,
+                RestakingValue::ReuseHaircut(value) => self.restaking.reuse_haircut = value,
+            },
+            Value::Election(value) => match value {
+                ElectionValue::VaraShare(value) => self.election.vara_share = value,
+                ElectionValue::FullWeight(value) => self.election.full_weight = value,
+                ElectionValue::MaxOperatorShare(value) => self.election.max_operator_share = value,
+                ElectionValue::MaxWeight(value) => self.election.max_weight = value,
             },
             Value::Rewards(value) => match value {
                 RewardsValue::Validators(value) => self.rewards.validators = value,
@@ -106,6 +138,29 @@ impl Values {
         }
     }
 
+    fn set_settlement(&mut self, value: SettlementValue) {
+        let to = &mut self.settlement;
+        let gas = &mut to.limits.gas;
+        match value {
+            SettlementValue::ExpirySeconds(value) => to.expiry_seconds = value,
+            SettlementValue::MaxInFlight(value) => to.max_in_flight = value,
+            SettlementValue::Patience(value) => to.patience = value,
+            SettlementValue::HandoverPatience(value) => to.handover_patience = value,
+            SettlementValue::Renewal(value) => to.renewal = value,
+            SettlementValue::Attendance(value) => to.attendance = value,
+            SettlementValue::LeastSeals(value) => to.least_seals = value,
+            SettlementValue::MaxBatchBytes(value) => to.limits.max_bytes = value,
+            SettlementValue::MaxBatchGas(value) => to.limits.max_gas = value,
+            SettlementValue::GasOfBatch(value) => gas.batch = value,
+            SettlementValue::GasOfTransition(value) => gas.transition = value,
+            SettlementValue::GasOfCreation(value) => gas.creation = value,
+            SettlementValue::GasOfMessage(value) => gas.message = value,
+            SettlementValue::GasOfCallback(value) => gas.callback = value,
+            SettlementValue::GasOfByte(value) => gas.byte = value,
+            SettlementValue::GasOfOutboxItem(value) => gas.outbox_item = value,
+        }
+    }
+
     /// Puts them in force, group by group; a group that its pallet refuses stays as it was.
     fn apply(self) {
         let before = Self::in_force();
@@ -123,16 +178,13 @@ impl Values {
             refused(Group::Views, done.is_ok());
         }
         if self.settlement != before.settlement {
-            let done = Settlement::apply_parameters(self.settlement);
-            refused(Group::Settlement, done.is_ok());
+            let done = is_minable(&self.settlement.limits)
+                && Settlement::apply_parameters(self.settlement).is_ok();
+            refused(Group::Settlement, done);
         }
-        if self.slashing != before.slashing {
-            let way = self.slashing.relay.saturating_add(self.slashing.execution);
-            let done = way < self.slashing.window;
-            refused(Group::Slashing, done);
-            if done {
-                pallet::Slashing::<Runtime>::put(self.slashing);
-            }
+        if self.restaking != before.restaking {
+            let done = Restaking::apply_parameters(self.restaking);
+            refused(Group::Restaking, done.is_ok());
         }
         if self.rewards != before.rewards {
             let done = self.rewards.is_sound();
@@ -141,13 +193,29 @@ impl Values {
                 pallet::Rewards::<Runtime>::put(self.rewards);
             }
         }
-        if self.pace != before.pace {
-            let done = self.pace.check();
-            refused(Group::Pace, done.is_ok());
-            if done.is_ok() {
-                pace::InForce::<Runtime>::put(self.pace);
-            }
+        if self.election != before.election {
+            let done = ValidatorElection::apply_parameters(self.election);
+            refused(Group::Election, done.is_ok());
         }
+        let (slashing, pace) = self.slashing_at_pace(&before);
+        refused(Group::Slashing, slashing == self.slashing);
+        refused(Group::Pace, pace == self.pace);
+        pallet::Slashing::<Runtime>::put(slashing);
+        pace::InForce::<Runtime>::put(pace);
+    }
+
+    /// Slashing and pace as they are taken: both if they fit each other, else one, else none.
+    fn slashing_at_pace(&self, before: &Self) -> (SlashingParameters, pace::Durations) {
+        let sound = self.pace.check().is_ok();
+        let pace = if sound { self.pace } else { before.pace };
+        [
+            (self.slashing, pace),
+            (self.slashing, before.pace),
+            (before.slashing, pace),
+        ]
+        .into_iter()
+        .find(|(slashing, pace)| fits(slashing, pace))
+        .unwrap_or((before.slashing, before.pace))
     }
 }
 
@@ -187,7 +255,11 @@ pub mod pallet {
     use super::*;
     use polkadot_sdk::frame_support::pallet_prelude::*;
 
+    /// Version of the storage's layout. There is none before it.
+    pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
     #[pallet::pallet]
+    #[pallet::storage_version(STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
     #[pallet::config]
@@ -206,10 +278,14 @@ pub mod pallet {
         Settlement,
         /// Sessions, eras, windows of staking.
         Pace,
-        /// Slashing of ETH: the way to the vault must fit its window.
+        /// Slashing of ETH: at the chain's pace it must reach the vault within its window.
         Slashing,
         /// Shares of what programs pay: no more is given than there is.
         Rewards,
+        /// Collateral on Ethereum.
+        Restaking,
+        /// VARA and ETH in elections.
+        Election,
     }
 
     /// What the Router was last told, by Keccak-256 of the parameter's name.
@@ -258,8 +334,20 @@ pub mod pallet {
     #[pallet::genesis_build]
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
+            let pace = pace::InForce::<Runtime>::get();
+            assert!(
+                fits(&self.slashing, &pace),
+                "slashes of ETH would come too late: the vaults' window must be longer, or eras, reporting, deferral, \
+                 relay or execution shorter: {:?} with {pace:?}",
+                self.slashing,
+            );
             Slashing::<T>::put(self.slashing);
             Rewards::<T>::put(self.rewards);
+            // Here, because Session's genesis, which is built before, does not mind.
+            assert!(
+                pallet_session::Validators::<Runtime>::decode_len().is_some_and(|count| count > 0),
+                "a chain has validators: give `session.keys` and `staking.stakers`, with `balances` for them"
+            );
         }
     }
 
@@ -267,7 +355,7 @@ pub mod pallet {
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
         /// An era has begun, but values that governance has set are not taken: together they would stop something (a
-        /// limit of zero, a slash that is deferred for longer than stake is bonded). The values before stay in force.
+        /// limit of zero, a slash that would reach its vault too late). The values before stay in force.
         ParametersRefused {
             /// Which ones.
             group: Group,

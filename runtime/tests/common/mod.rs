@@ -186,6 +186,26 @@ impl Chain {
     }
 }
 
+/// What a test has done to the chain has broken no invariant of any pallet, those of Substrate included: their checks exist
+/// only with the feature `try-runtime`.
+#[cfg(feature = "try-runtime")]
+impl Drop for Chain {
+    fn drop(&mut self) {
+        use gear_exe_runtime::AllPalletsWithSystem;
+        use polkadot_sdk::frame_support::traits::{PalletsInfoAccess, TryState, TryStateSelect};
+        if std::thread::panicking() {
+            return;
+        }
+        // One after the other: all at once, only a log says what is wrong.
+        for pallet in AllPalletsWithSystem::infos() {
+            let only = TryStateSelect::Only(vec![pallet.name.as_bytes().to_vec()]);
+            if let Err(error) = AllPalletsWithSystem::try_state(self.number, only) {
+                panic!("{}: {error:?}", pallet.name);
+            }
+        }
+    }
+}
+
 /// A validator's call as a transaction.
 pub fn transaction(call: RuntimeCall) -> UncheckedExtrinsic {
     <Runtime as CreateAuthorizedTransaction<RuntimeCall>>::create_authorized_transaction(call)

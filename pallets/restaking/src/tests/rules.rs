@@ -48,22 +48,24 @@ fn governance_sets_tokens() {
 }
 
 #[test]
-fn governance_sets_parameters() {
+fn parameters_must_be_in_range() {
     run(|| {
         let parameters = RestakingParameters {
             max_growth: Perbill::one(),
             growth_step: 1,
             reuse_haircut: Perbill::one(),
         };
-        assert_ok!(Restaking::set_parameters(
-            RawOrigin::Root.into(),
-            parameters
-        ));
+        assert_ok!(Restaking::apply_parameters(parameters));
         assert_eq!(Parameters::<Test>::get(), parameters);
         assert_eq!(
             events().last(),
             Some(&Event::ParametersChanged { parameters })
         );
+        let none = RestakingParameters {
+            growth_step: 0,
+            ..parameters
+        };
+        assert_noop!(Restaking::apply_parameters(none), Error::<Test>::OutOfRange);
     });
 }
 
@@ -72,11 +74,7 @@ fn nobody_else_does() {
     run(|| {
         for origin in [RawOrigin::Signed(1), RawOrigin::None, RawOrigin::Authorized] {
             assert_noop!(
-                Restaking::set_asset(origin.clone().into(), WETH, None),
-                DispatchError::BadOrigin
-            );
-            assert_noop!(
-                Restaking::set_parameters(origin.into(), Default::default()),
+                Restaking::set_asset(origin.into(), WETH, None),
                 DispatchError::BadOrigin
             );
         }

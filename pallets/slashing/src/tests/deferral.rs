@@ -153,8 +153,13 @@ fn approval_is_too_late_after_the_deadline() {
 fn windows_must_fit() {
     let rules = SlashingParameters::default();
     let day = 24 * 3_600;
-    // Half a day's era, two days of reports, blocks of 250 ms: nine days of fourteen.
-    assert!(rules.fits(day / 2, 2 * day, 250));
-    assert!(!rules.fits(day / 2, 2 * day, 1_000));
-    assert!(!rules.fits(u64::MAX, u64::MAX, u64::MAX));
+    // A capture of three eras of half a day, two days of reports, blocks of 250 ms: ten days of fourteen.
+    assert!(rules.fits(3 * day / 2, 250));
+    assert!(!rules.fits(3 * day / 2, 1_000));
+    assert!(!rules.fits(u64::MAX, u64::MAX));
+    let late = SlashingParameters {
+        reporting: 7 * day,
+        ..rules
+    };
+    assert!(!late.fits(3 * day / 2, 250));
 }

@@ -60,6 +60,7 @@ fn extreme_numbers() {
             window: u64::MAX,
             relay: u64::MAX,
             execution: u64::MAX,
+            reporting: u64::MAX,
         });
         assert_ok!(report(double_sign(3, System::block_number())));
         assert_ok!(offend(4, 1, u64::MAX, 100).map_err(|_| ()));

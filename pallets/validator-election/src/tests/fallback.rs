@@ -116,11 +116,7 @@ fn nobody_else_does() {
             RawOrigin::Authorized,
         ] {
             assert_noop!(
-                ValidatorElection::force_vara_only(origin.clone().into(), 1),
-                DispatchError::BadOrigin
-            );
-            assert_noop!(
-                ValidatorElection::set_parameters(origin.into(), eager()),
+                ValidatorElection::force_vara_only(origin.into(), 1),
                 DispatchError::BadOrigin
             );
         }
@@ -141,14 +137,11 @@ fn rules_must_be_in_range() {
                 _ => bad.1.vara_share = Perbill::zero(),
             }
             assert_noop!(
-                ValidatorElection::set_parameters(RawOrigin::Root.into(), bad.1),
+                ValidatorElection::apply_parameters(bad.1),
                 Error::<Test>::OutOfRange
             );
         }
-        assert_ok!(ValidatorElection::set_parameters(
-            RawOrigin::Root.into(),
-            good
-        ));
+        assert_ok!(ValidatorElection::apply_parameters(good));
         assert_eq!(
             events().last(),
             Some(&Event::ParametersChanged { parameters: good })

@@ -68,15 +68,12 @@ fn apply(action: Action) {
             Collateral::mutate(|all| all.insert(account(who), amount));
         }
         Action::Rules(vara, most, weight) => {
-            let _ = ValidatorElection::set_parameters(
-                RawOrigin::Root.into(),
-                ElectionParameters {
-                    vara_share: Perbill::from_percent(vara),
-                    full_weight: 10 * ETH,
-                    max_operator_share: Perbill::from_percent(most),
-                    max_weight: weight,
-                },
-            );
+            let _ = ValidatorElection::apply_parameters(ElectionParameters {
+                vara_share: Perbill::from_percent(vara),
+                full_weight: 10 * ETH,
+                max_operator_share: Perbill::from_percent(most),
+                max_weight: weight,
+            });
         }
         Action::VaraOnly(eras) => {
             ValidatorElection::force_vara_only(RawOrigin::Root.into(), eras).unwrap();
