@@ -41,7 +41,7 @@ abstract contract EncodingFixture is RouterFixture {
     /// @dev Where the offsets of the transitions are.
     function listAt(bytes memory data) internal pure returns (uint256) {
         uint256 batch = 4 + word(data, 4);
-        return batch + word(data, batch + 13 * 32) + 32;
+        return batch + word(data, batch + 14 * 32) + 32;
     }
 
     function messageAt(bytes memory data, uint256 transition, uint256 index) internal pure returns (uint256) {
