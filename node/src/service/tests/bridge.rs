@@ -101,11 +101,18 @@ async fn vara_becomes_wvara_and_comes_back() {
         });
         let best = node.client.info().best_hash;
         node.pool
-            .submit_one(best, TransactionSource::External, signed(&node, &alice, lock))
+            .submit_one(
+                best,
+                TransactionSource::External,
+                signed(&node, &alice, lock),
+            )
             .await
             .unwrap();
         let due = before + alloy::primitives::U256::from(50 * UNITS);
-        until(&node, async || token.balance_of(wallet.address()).await.unwrap() == due).await;
+        until(&node, async || {
+            token.balance_of(wallet.address()).await.unwrap() == due
+        })
+        .await;
         assert_eq!(held(&node), backed + 50 * UNITS);
 
         let had = account(&node, &ferdie).free;
@@ -125,7 +132,10 @@ async fn vara_becomes_wvara_and_comes_back() {
             let burn = Transaction::call("burning wVARA", network.router.address(), &burn);
             wallet.send(burn).await.unwrap();
         }
-        until(&node, async || account(&node, &ferdie).free == had + 27 * UNITS).await;
+        until(&node, async || {
+            account(&node, &ferdie).free == had + 27 * UNITS
+        })
+        .await;
         assert_eq!(held(&node), backed + 23 * UNITS);
     };
     tokio::select! {
