@@ -256,6 +256,10 @@ pub mod pallet {
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
             Slashing::<T>::put(self.slashing);
+            assert!(
+                self.rewards.is_sound(),
+                "the shares of rewards sum up to 100 % at most"
+            );
             Rewards::<T>::put(self.rewards);
         }
     }
