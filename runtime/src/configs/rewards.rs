@@ -120,7 +120,7 @@ impl pallet_rewards::Staking<AccountId> for Glue {
         };
         ErasStakersOverview::<Runtime>::insert(era, validator, overview);
         let page = ExposurePage { page_total, others };
-        ErasStakersPaged::<Runtime>::insert((era, validator, 0), page);
+        ErasStakersPaged::<Runtime>::insert((era, validator, 0u32), page);
     }
 }
 

@@ -342,6 +342,10 @@ pub mod pallet {
                 self.slashing,
             );
             Slashing::<T>::put(self.slashing);
+            assert!(
+                self.rewards.is_sound(),
+                "the shares of rewards sum up to 100 % at most"
+            );
             Rewards::<T>::put(self.rewards);
             // Here, because Session's genesis, which is built before, does not mind. A chain without a Router is none.
             assert!(
