@@ -49,7 +49,8 @@ enum PresetArg {
     Local,
 }
 
-/// Writes it, and says its genesis hash on standard error.
+/// Writes it, and says its genesis hash and its first validator set on standard error: what the Router is initialised
+/// with.
 ///
 /// # Errors
 ///
@@ -64,6 +65,10 @@ pub async fn run(args: SpecArgs) -> Result<(), CliError> {
     };
     let genesis =
         chain_spec::genesis_hash(&spec).next("the genesis cannot be made", "report this")?;
+    let set = chain_spec::first_set(&spec).next(
+        "the genesis has no validators",
+        "put some into its session.keys and staking.stakers",
+    )?;
     let text = spec
         .as_json(args.raw)
         .next("the specification cannot be written", "report this")?;
@@ -76,6 +81,9 @@ pub async fn run(args: SpecArgs) -> Result<(), CliError> {
         "give a file that you may write by --output",
     )?;
     eprintln!("genesis hash: {genesis:?}");
+    for member in set {
+        eprintln!("validator: {:?} {}", member.address, member.weight);
+    }
     Ok(())
 }
 
