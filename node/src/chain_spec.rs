@@ -5,6 +5,7 @@
 //! and initialises the Router with that.
 
 use crate::founders::{Founders, FoundersError};
+use codec::Decode;
 use gear_exe_ethereum::artifact::{Artifact, ArtifactError};
 use gear_exe_primitives::{
     H160, H256,
@@ -13,10 +14,11 @@ use gear_exe_primitives::{
     ethereum::EthereumHeader,
     hashing::keccak256,
     host::gear_exe::HostFunctions as OurHostFunctions,
+    quorum::Member,
     vote::RouterAt,
 };
 use gear_exe_runtime::{
-    SS58_PREFIX, VERSION, WASM_BINARY,
+    Runtime, SS58_PREFIX, VERSION, WASM_BINARY,
     genesis::{LOCAL_PRESET, TESTNET_PRESET},
     opaque::Block,
 };
@@ -201,10 +203,7 @@ pub fn raw(spec: &ChainSpec) -> Result<ChainSpec, ChainSpecError> {
 ///
 /// [`ChainSpecError::Genesis`] if the runtime refuses the genesis.
 pub fn genesis_hash(spec: &dyn AnyChainSpec) -> Result<H256, ChainSpecError> {
-    let mut storage = Storage::default();
-    spec.as_storage_builder()
-        .assimilate_storage(&mut storage)
-        .map_err(ChainSpecError::Genesis)?;
+    let storage = genesis_storage(spec)?;
     let version = state_version(&storage)?;
     let children = storage.children_default.into_values().map(|child| {
         let root = BlakeTwo256::trie_root(child.data.into_iter().collect(), version);
@@ -220,6 +219,31 @@ pub fn genesis_hash(spec: &dyn AnyChainSpec) -> Result<H256, ChainSpecError> {
         .hash())
 }
 
+fn genesis_storage(spec: &dyn AnyChainSpec) -> Result<Storage, ChainSpecError> {
+    let mut storage = Storage::default();
+    spec.as_storage_builder()
+        .assimilate_storage(&mut storage)
+        .map_err(ChainSpecError::Genesis)?;
+    Ok(storage)
+}
+
+/// The first validator set of a specification's chain, in the order of the signer bitmap: the Router is initialised with
+/// it.
+///
+/// # Errors
+///
+/// [`ChainSpecError::Genesis`] if the runtime refuses the genesis, or has no validators in it.
+pub fn first_set(spec: &dyn AnyChainSpec) -> Result<Vec<Member>, ChainSpecError> {
+    let storage = genesis_storage(spec)?;
+    let read = |key: Vec<u8>| storage.top.get(&key).map(Vec::as_slice);
+    let id = read(pallet_settlement::CurrentSet::<Runtime>::hashed_key().to_vec())
+        .and_then(|mut id| u64::decode(&mut id).ok())
+        .unwrap_or_default();
+    read(pallet_settlement::Sets::<Runtime>::hashed_key_for(id))
+        .and_then(|mut members| Vec::decode(&mut members).ok())
+        .ok_or_else(|| ChainSpecError::Genesis("it has no validators".into()))
+}
+
 fn state_version(storage: &Storage) -> Result<StateVersion, ChainSpecError> {
     // Compiling our own runtime only to hear its version would take seconds.
     if storage.top.get(CODE).map(Vec::as_slice) == WASM_BINARY {
@@ -233,6 +257,8 @@ fn state_version(storage: &Storage) -> Result<StateVersion, ChainSpecError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gear_exe_primitives::host;
+    use polkadot_sdk::sp_core::{Pair, ecdsa};
 
     fn facts() -> NetworkFacts {
         NetworkFacts {
@@ -271,6 +297,31 @@ mod tests {
         };
         assert_ne!(hash(&network(Preset::Local, &other).unwrap()), expected);
         assert_ne!(hash(&network(Preset::Dev, &facts()).unwrap()), expected);
+    }
+
+    #[test]
+    fn the_router_is_told_of_all_validators_of_a_preset() {
+        for (preset, names) in [
+            (Preset::Dev, &["Alice"][..]),
+            (Preset::Local, &["Alice", "Bob", "Charlie", "Dave"]),
+        ] {
+            let set = first_set(&network(preset, &facts()).unwrap()).unwrap();
+            let mut addresses: Vec<_> = set.iter().map(|member| member.address).collect();
+            let mut expected: Vec<_> = names
+                .iter()
+                .map(|name| {
+                    let pair = ecdsa::Pair::from_string(&format!("//{name}"), None).unwrap();
+                    host::address_of(&pair.public().into()).unwrap()
+                })
+                .collect();
+            addresses.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(addresses, expected);
+            assert!(
+                set.iter()
+                    .all(|member| member.weight == gear_exe_runtime::MEAN_WEIGHT)
+            );
+        }
     }
 
     #[test]

@@ -9,10 +9,13 @@
 //! * [`process`]: processes that never outlive their test.
 //! * [`proxy`]: an Ethereum node that goes and comes back, is exchanged for another, or lies.
 //! * [`modules`]: WASM that no validator should accept.
+//! * [`validators`]: a network of several validators, each a process; [`chain`]: their chain as a client sees it.
+//! * [`symbiotic`]: Symbiotic's own contracts, operators, vaults and stakers.
 //!
 //! The binary `gear-exe-demo` is the project's main job, told step by step.
 
 pub mod backup;
+pub mod chain;
 pub mod dev;
 pub mod grudge;
 pub mod ledger;
@@ -20,4 +23,6 @@ pub mod modules;
 pub mod network;
 pub mod process;
 pub mod proxy;
+pub mod symbiotic;
+pub mod validators;
 pub mod wallet;

@@ -113,6 +113,10 @@ impl Deployer {
         Self { wallet }
     }
 
+    pub(super) const fn wallet(&self) -> &Wallet {
+        &self.wallet
+    }
+
     /// The addresses that [`Deployer::deploy`] will create, as long as the key sends nothing else before.
     ///
     /// # Errors

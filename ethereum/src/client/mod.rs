@@ -6,6 +6,7 @@
 
 mod deploy;
 mod error;
+mod middleware;
 mod mirror;
 mod router;
 mod token;
@@ -14,6 +15,7 @@ mod wallet;
 
 pub use deploy::{Deployer, Deployment, RouterParams, forwarded};
 pub use error::ClientError;
+pub use middleware::{MiddlewareParams, SymbioticAddresses};
 pub use mirror::{Approval, Claimed, Mail, MirrorClient, Reply, SentMessage};
 pub use router::{CodeState, NewProgram, RouterClient, Upload};
 pub use token::{Permit, WrappedVaraClient};

@@ -57,7 +57,8 @@ enum PresetArg {
     Testnet,
 }
 
-/// Writes it, and says its genesis hash on standard error.
+/// Writes it, and says its genesis hash and its first validator set on standard error: what the Router is initialised
+/// with.
 ///
 /// # Errors
 ///
@@ -72,6 +73,10 @@ pub async fn run(args: SpecArgs) -> Result<(), CliError> {
     };
     let genesis =
         chain_spec::genesis_hash(&spec).next("the genesis cannot be made", "report this")?;
+    let set = chain_spec::first_set(&spec).next(
+        "the genesis has no validators",
+        "put some into its session.keys and staking.stakers",
+    )?;
     let text = spec
         .as_json(args.raw)
         .next("the specification cannot be written", "report this")?;
@@ -84,6 +89,9 @@ pub async fn run(args: SpecArgs) -> Result<(), CliError> {
         "give a file that you may write by --output",
     )?;
     eprintln!("genesis hash: {genesis:?}");
+    for member in set {
+        eprintln!("validator: {:?} {}", member.address, member.weight);
+    }
     Ok(())
 }
 
