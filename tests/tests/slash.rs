@@ -14,7 +14,14 @@ use gear_exe_ethereum::{
     abi::Middleware,
     client::{ClientError, Transaction},
 };
-use gear_exe_primitives::{H256, batch::BatchHeader, quorum::Member};
+use gear_exe_primitives::{
+    H256,
+    batch::BatchHeader,
+    evidence::{DoubleSign, SealStatement, SignedStatement},
+    quorum::Member,
+    signature::CompactSignature,
+    vote::EmptyBatch,
+};
 use gear_exe_programs::COUNTER;
 use gear_exe_runtime::{
     OriginCaller, Runtime, RuntimeCall, RuntimeEvent, UNITS,
@@ -27,7 +34,7 @@ use gear_exe_tests::{
     wallet::{calldata, eventually},
 };
 use pallet_settlement::{Seal, SealVote};
-use pallet_slashing::{Event, Expiry, State};
+use pallet_slashing::{Event, Evidence, Expiry, State};
 use polkadot_sdk::{
     frame_support::traits::{Bounded, schedule::DispatchTime},
     pallet_conviction_voting::{self, AccountVote, Conviction, Vote},
@@ -52,6 +59,8 @@ const DEFERRAL: u32 = 100;
 const RELAY: u64 = 300;
 /// Seconds that the vault is given from then on.
 const EXECUTION: u64 = 600;
+/// Seconds between a capture and the end of the era whose stake it says, at most: three eras.
+const CAPTURE_AGE: u64 = 60;
 /// How the Middleware says where a slash is: it knows of none, it has been executed, it has been cancelled.
 const NONE: u8 = 0;
 const EXECUTED: u8 = 2;
@@ -60,6 +69,9 @@ const CANCELLED: u8 = 3;
 fn add() -> Vec<u8> {
     calldata("counterAdd(bool,uint32)", &[U256::ZERO, U256::from(1)])
 }
+
+/// A batch that somebody has signed.
+type SignedBatch = (BatchHeader, CompactSignature);
 
 /// A validator's word on a seal.
 struct Said {
@@ -92,12 +104,11 @@ async fn said(
                 .get(pallet_settlement::Seals::<Runtime>::hashed_key_for(number))
                 .await?
                 .context("no seal")?;
-            let members: Vec<Member> = chain
-                .get(pallet_settlement::Sets::<Runtime>::hashed_key_for(
-                    seal.set_id,
-                ))
-                .await?
-                .context("no set")?;
+            let key = pallet_settlement::Sets::<Runtime>::hashed_key_for(seal.set_id);
+            // Sets are forgotten once a later one signs for good.
+            let Some(members) = chain.get::<Vec<Member>>(key).await? else {
+                continue;
+            };
             let index = members
                 .iter()
                 .position(|member| member.address.0 == own.0.0)
@@ -118,8 +129,8 @@ async fn said(
     .await
 }
 
-/// `who` signs another batch for a seal that it has signed already, and `node` gets it: the only thing that anybody does.
-async fn contradict(node: &Chain, who: Sr25519Keyring, said: &Said) -> Result<()> {
+/// Another batch than `who` has signed for the seal, with its signature.
+async fn another(node: &Chain, who: Sr25519Keyring, said: &Said) -> Result<SignedBatch> {
     let Said { number, seal, .. } = said;
     let header = BatchHeader {
         genesis: node.genesis(),
@@ -137,10 +148,46 @@ async fn contradict(node: &Chain, who: Sr25519Keyring, said: &Said) -> Result<()
     };
     let digest = header.digest(&node.domain().await?);
     assert_ne!(digest, said.vote.digest);
+    Ok((header, sign(who, digest)?))
+}
+
+/// `who` signs another batch for a seal that it has signed already, and `node` gets it: the only thing that anybody does.
+async fn contradict(node: &Chain, who: Sr25519Keyring, said: &Said) -> Result<()> {
+    let (header, signature) = another(node, who, said).await?;
     node.authorised(pallet_settlement::Call::<Runtime>::submit_batch_signature {
         header,
         validator: said.validator,
-        signature: sign(who, digest)?,
+        signature,
+    })
+    .await
+}
+
+/// The same, long after: both signatures are brought as evidence, when nobody signs in the name of that set any more.
+async fn report(node: &Chain, who: Sr25519Keyring, said: &Said) -> Result<()> {
+    let statement = if said.vote.empty {
+        SealStatement::Empty(EmptyBatch {
+            set_id: said.seal.set_id,
+            seal_number: said.number,
+            seal_hash: said.seal.hash,
+        })
+    } else {
+        let digest = said.vote.digest;
+        let key = pallet_settlement::Proposals::<Runtime>::hashed_key_for(said.number, digest);
+        SealStatement::Batch(node.get(key).await?.context("the seal is forgotten")?)
+    };
+    let (header, signature) = another(node, who, said).await?;
+    let evidence = Evidence::DoubleSign(DoubleSign {
+        first: SignedStatement {
+            statement,
+            signature: said.vote.signature,
+        },
+        second: SignedStatement {
+            statement: SealStatement::Batch(header),
+            signature,
+        },
+    });
+    node.authorised(pallet_slashing::Call::<Runtime>::report_unsigned {
+        evidence: Box::new(evidence),
     })
     .await
 }
@@ -234,7 +281,7 @@ async fn a_double_signature_costs_both_assets_unless_it_is_cancelled_or_late() -
     let settings = Settings {
         vaults: VALIDATORS.map(|who| (who, STAKE)).to_vec(),
         patch: json!({ "parametersInForce": { "slashing": {
-            "deferral": DEFERRAL, "window": 3_000, "relay": RELAY, "execution": EXECUTION,
+            "deferral": DEFERRAL, "window": 3_000, "relay": RELAY, "execution": EXECUTION, "reporting": 600,
         } } }),
         ..Settings::default()
     };
@@ -293,12 +340,17 @@ async fn a_double_signature_costs_both_assets_unless_it_is_cancelled_or_late() -
 
     // A referendum saves Charlie, in both assets, while his slash waits.
     vote_against(&chain, charlies.id).await?;
-    // And from the next era on a slash has a second less to reach a vault than it takes.
-    let key = slashing::Parameters::Window(slashing::Window, Some(RELAY + EXECUTION + 1));
-    let late = pallet_parameters::Call::set_parameter {
-        key_value: RuntimeParameters::Slashing(key),
-    };
-    chain.sudo(late).await?;
+    // And from the next era on there is no time for reports: what is not reported within its era is late.
+    for key in [
+        slashing::Parameters::Window(slashing::Window, Some(CAPTURE_AGE + RELAY + EXECUTION)),
+        slashing::Parameters::Reporting(slashing::Reporting, Some(0)),
+        slashing::Parameters::Deferral(slashing::Deferral, Some(1)),
+    ] {
+        let set = pallet_parameters::Call::set_parameter {
+            key_value: RuntimeParameters::Slashing(key),
+        };
+        chain.sudo(set).await?;
+    }
     let cancelled = |id: u64| {
         move |event: &RuntimeEvent| match event {
             RuntimeEvent::Slashing(Event::SlashCancelled {
@@ -360,6 +412,12 @@ async fn a_double_signature_costs_both_assets_unless_it_is_cancelled_or_late() -
     assert_eq!(held(Dave).await?, U256::from(STAKE) - amount);
     assert_eq!(restaked.symbiotic.burnt(&anybody).await?, amount);
     assert_eq!(info(daves.id).await?.state, EXECUTED);
+    history
+        .first("the chain learns that the vault has paid", |event| match event {
+            RuntimeEvent::Slashing(Event::SlashExecuted { id }) => (*id == daves.id).then_some(()),
+            _ => None,
+        })
+        .await?;
     for slash in [alices, charlies] {
         let answer = anybody.call(restaked.middleware, &execute(slash.id)).await;
         let name = refused(answer);
@@ -369,12 +427,26 @@ async fn a_double_signature_costs_both_assets_unless_it_is_cancelled_or_late() -
         );
     }
 
-    // Alice signs twice again. There is no time left: the chain says so, and tells Ethereum nothing.
+    // Alice signs twice again.
     chain.era_begins(alices.era + 1).await?;
     let (begin, _) = chain.finalised().await?;
     let again = said(&chain, Alice, begin, &seals, |_| true).await?;
-    contradict(&network.nodes[1].chain, Alice, &again).await?;
-    let second = deferred(&mut history, Alice, begin.into()).await?;
+    let era = chain.era().await?;
+
+    // VARA falls when its deferral is over: Dave's and Bob's.
+    let due = daves.era.max(bobs.era) + SLASH_DEFERRAL + 1;
+    chain.era_begins(due).await?;
+    let left = BOND - FRACTION * BOND;
+    for (who, expected) in [(Dave, left), (Bob, left), (Charlie, BOND), (Alice, BOND)] {
+        assert_eq!(vara(&chain, who).await?, expected, "{who}");
+    }
+
+    // What Alice did is reported when there is no time left: the chain says so, and tells Ethereum nothing.
+    chain.era_begins(era + 3).await?;
+    let (begin, _) = chain.finalised().await?;
+    report(&network.nodes[1].chain, Alice, &again).await?;
+    let since = u64::from(begin).saturating_sub(DEFERRAL.into());
+    let second = deferred(&mut history, Alice, since).await?;
     let reason = history
         .first("the slash is too late", |event| match event {
             RuntimeEvent::Slashing(Event::SlashExpired { id, reason }) => {
@@ -384,14 +456,6 @@ async fn a_double_signature_costs_both_assets_unless_it_is_cancelled_or_late() -
         })
         .await?;
     assert_eq!(reason, Expiry::ReportedLate);
-
-    // VARA falls when its deferral is over: Dave's and Bob's.
-    let due = daves.era.max(bobs.era) + SLASH_DEFERRAL + 1;
-    chain.era_begins(due).await?;
-    let left = BOND - FRACTION * BOND;
-    for (who, expected) in [(Dave, left), (Bob, left), (Charlie, BOND), (Alice, BOND)] {
-        assert_eq!(vara(&chain, who).await?, expected, "{who}");
-    }
 
     // Nobody executes Bob's until it is too late: Ethereum says so, and his vault keeps everything.
     network.pass(windows.epoch.into()).await?;
