@@ -11,7 +11,10 @@ use gear_exe_primitives::{
 };
 use polkadot_sdk::{
     frame_election_provider_support::SequentialPhragmen,
-    frame_support::traits::{ConstU32, ConstU128, EitherOfDiverse},
+    frame_support::{
+        traits::{ConstU32, ConstU128, EitherOfDiverse},
+        weights::constants::ParityDbWeight,
+    },
     frame_system::EnsureRoot,
     pallet_staking,
     sp_runtime::Perbill,
@@ -90,7 +93,7 @@ impl pallet_restaking::Config for Runtime {
     type RuntimeHoldReason = RuntimeHoldReason;
     type SlashWindow = pace::Bonding<Self>;
     type Validators = Glue;
-    type WeightInfo = ();
+    type WeightInfo = pallet_restaking::weights::Measured<ParityDbWeight>;
 }
 
 impl pallet_validator_election::Restaking<AccountId> for Glue {
@@ -121,7 +124,7 @@ impl pallet_validator_election::Config for Runtime {
     type Solver = SequentialPhragmen<AccountId, Perbill>;
     type SolverWeightInfo =
         polkadot_sdk::frame_election_provider_support::weights::SubstrateWeight<Runtime>;
-    type WeightInfo = ();
+    type WeightInfo = pallet_validator_election::weights::Measured<ParityDbWeight>;
 }
 
 impl pallet_settlement::Operators<AccountId> for Glue {

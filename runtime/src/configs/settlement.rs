@@ -10,7 +10,10 @@ use gear_exe_primitives::{
     quorum::Member,
     vote::RouterAt,
 };
-use polkadot_sdk::{frame_support::traits::EitherOfDiverse, frame_system::EnsureRoot};
+use polkadot_sdk::{
+    frame_support::{traits::EitherOfDiverse, weights::constants::ParityDbWeight},
+    frame_system::EnsureRoot,
+};
 
 /// Settlement as execution sees it, and the other way round.
 pub struct Glue;
@@ -79,7 +82,7 @@ impl pallet_execution::Config for Runtime {
     type OnRouter = Glue;
     type Outbox = Glue;
     type Validators = Glue;
-    type WeightInfo = ();
+    type WeightInfo = pallet_execution::weights::Measured<ParityDbWeight>;
 }
 
 impl pallet_settlement::Config for Runtime {
@@ -88,6 +91,6 @@ impl pallet_settlement::Config for Runtime {
     type OnFault = Slashing;
     type Operators = Glue;
     type PauseOrigin = EitherOfDiverse<EnsureRoot<AccountId>, origins::SettlementPauser>;
-    type WeightInfo = ();
+    type WeightInfo = pallet_settlement::weights::Measured<ParityDbWeight>;
     type Weights = Glue;
 }

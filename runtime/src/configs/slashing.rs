@@ -9,7 +9,10 @@ use gear_exe_primitives::{H160, H256, batch::RouterDomain, outbox::OutboxItem, v
 use pallet_settlement::SealResult;
 use pallet_slashing::{Commitment, Noted, OverStaking};
 use polkadot_sdk::{
-    frame_support::traits::{EitherOfDiverse, Get},
+    frame_support::{
+        traits::{EitherOfDiverse, Get},
+        weights::constants::ParityDbWeight,
+    },
     pallet_aura, pallet_staking,
 };
 
@@ -108,5 +111,5 @@ impl pallet_slashing::Config for Runtime {
     type Time = Timestamp;
     type Vara = Staking;
     type VaraQueue = OverStaking<Self>;
-    type WeightInfo = ();
+    type WeightInfo = pallet_slashing::weights::Measured<ParityDbWeight>;
 }
