@@ -30,6 +30,11 @@ pub fn staking_part(db: RuntimeDbWeight) -> Weight {
     Weight::from_parts(10_000_000_000, 350_000).saturating_add(db.reads_writes(700, 300))
 }
 
+/// What forgetting costs besides, in a block in which as much is too old as can be forgotten at once: no benchmark makes that.
+pub fn forgetting_part(db: RuntimeDbWeight) -> Weight {
+    Weight::from_parts(100_000_000, 8_000).saturating_add(db.reads_writes(14, 25))
+}
+
 /// What checking a report costs besides: a historical proof, whose trie is built anew for 128 validators. Taken high.
 pub fn proof_part(db: RuntimeDbWeight) -> Weight {
     Weight::from_parts(3_000_000_000, 75_000).saturating_add(db.reads(150))
