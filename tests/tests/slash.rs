@@ -36,7 +36,10 @@ use gear_exe_tests::{
 use pallet_settlement::{Seal, SealVote};
 use pallet_slashing::{Event, Evidence, Expiry, State};
 use polkadot_sdk::{
-    frame_support::traits::{Bounded, schedule::DispatchTime},
+    frame_support::{
+        BoundedVec,
+        traits::{Bounded, schedule::DispatchTime},
+    },
     pallet_conviction_voting::{self, AccountVote, Conviction, Vote},
     pallet_parameters, pallet_referenda, pallet_staking, pallet_utility,
     sp_keyring::Sr25519Keyring,
@@ -265,7 +268,7 @@ async fn vote_against(chain: &Chain, id: u64) -> Result<()> {
     let calls: Vec<RuntimeCall> = vec![
         pallet_referenda::Call::submit {
             proposal_origin: Box::new(OriginCaller::Origins(origins::Origin::SlashCanceller)),
-            proposal: Bounded::Inline(proposal.encode().try_into().unwrap()),
+            proposal: Bounded::Inline(BoundedVec::truncate_from(proposal.encode())),
             enactment_moment: DispatchTime::After(0),
         }
         .into(),
