@@ -9,7 +9,7 @@ use frame_support::{
 };
 use frame_system::RawOrigin;
 use gear_exe_primitives::{
-    CodeId, H160, H256, U256,
+    CodeId, H160, H256,
     batch::{BatchHeader, RouterDomain},
     ethereum::EthereumHeader,
     outbox::OutboxItem,
