@@ -59,6 +59,15 @@ impl RouterDomain {
             address(self.router),
         ])
     }
+
+    /// What is signed of a structure in this domain (EIP-712), by its hash.
+    pub fn typed_data(&self, structure: H256) -> H256 {
+        keccak256([
+            &[0x19, 0x01][..],
+            self.separator().as_bytes(),
+            structure.as_bytes(),
+        ])
+    }
 }
 
 /// What the digest says of a batch: everything but its content, of which it holds the hash.
@@ -120,11 +129,7 @@ impl BatchHeader {
             self.content.0,
             uint(self.expiry),
         ]);
-        keccak256([
-            &[0x19, 0x01][..],
-            domain.separator().as_bytes(),
-            structure.as_bytes(),
-        ])
+        domain.typed_data(structure)
     }
 }
 

@@ -9,6 +9,8 @@
 //! * [`ethereum`]: what the chain takes from Ethereum: block facts and the events of Router and Mirrors.
 //! * [`message`]: reply codes, receipts, and what leaves a program.
 //! * [`round`]: the input and the outcome of the execution that belongs to one block of the chain.
+//! * [`native`]: messages that users sign and send to a node.
+//! * [`certificate`]: what validators sign of a round, and when that is enough.
 //! * [`transition`]: one program's change, as Ethereum is told of it, and how rounds are squashed into one.
 //! * [`outbox`]: the numbered list of everything else that a batch carries.
 //! * [`batch`]: the batch, its content hash and the EIP-712 digest that validators sign.
@@ -35,6 +37,7 @@ extern crate alloc;
 
 pub mod abi;
 pub mod batch;
+pub mod certificate;
 pub mod creation;
 pub mod ethereum;
 pub mod evidence;
@@ -45,6 +48,7 @@ pub mod host;
 pub mod ids;
 pub mod merkle;
 pub mod message;
+pub mod native;
 pub mod outbox;
 pub mod proof;
 pub mod quorum;

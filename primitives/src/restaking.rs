@@ -40,11 +40,7 @@ impl OperatorBinding {
             address(self.operator),
             uint(self.nonce),
         ]);
-        keccak256([
-            &[0x19, 0x01][..],
-            domain.separator().as_bytes(),
-            structure.as_bytes(),
-        ])
+        domain.typed_data(structure)
     }
 }
 

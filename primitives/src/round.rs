@@ -4,9 +4,9 @@
 //! the executor computes the outcome; settlement takes transitions from it; promises are signed over its root.
 
 use crate::{
+    certificate::outcome_root,
     creation::MirrorFactory,
     ethereum::{EthereumBlock, EthereumHeader},
-    hashing::keccak256,
     ids::{ActorId, CodeId, MessageId},
     message::{Receipt, receipts_root},
     transition::{StateTransition, list_hash},
@@ -183,12 +183,17 @@ pub struct RoundOutcome {
 }
 
 impl RoundOutcome {
-    /// What a promise is signed over: `keccak256(receiptsRoot ‖ stateRoot ‖ transitionsHash)`.
+    /// What validators sign of it: `keccak256(receiptsRoot ‖ stateRoot ‖ transitionsHash)`.
     pub fn root(&self) -> H256 {
-        keccak256([
-            receipts_root(&self.receipts).as_bytes(),
-            self.state_root.as_bytes(),
-            list_hash(self.transitions.iter().map(StateTransition::hash)).as_bytes(),
-        ])
+        outcome_root(
+            receipts_root(&self.receipts),
+            self.state_root,
+            self.transitions_hash(),
+        )
+    }
+
+    /// Hash over the transitions.
+    pub fn transitions_hash(&self) -> H256 {
+        list_hash(self.transitions.iter().map(StateTransition::hash))
     }
 }
