@@ -11,7 +11,7 @@ use crate::{
 use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::*};
 use gear_exe_primitives::{
-    MessageId, ethereum::EthereumHeader, host, native::SignedNative, report::NativeId,
+    H256, MessageId, ethereum::EthereumHeader, host, native::SignedNative, report::NativeId,
 };
 use polkadot_sdk::{frame_support, sp_runtime::transaction_validity::InvalidTransaction};
 
@@ -65,6 +65,11 @@ impl<T: Config> Pallet<T> {
     fn is_in_window(reference: u64) -> bool {
         let age = HighestAnchor::<T>::get().saturating_sub(reference);
         age <= u64::from(NativeRules::<T>::get().window)
+    }
+
+    /// Whether messages that refer to this Ethereum block can still be included; nothing if it is not known.
+    pub fn is_reference_open(hash: H256) -> Option<bool> {
+        References::<T>::get(hash).map(Self::is_in_window)
     }
 
     /// How many messages this block has taken so far.
