@@ -4,7 +4,7 @@
 use anyhow::Result;
 use gear_exe_runtime::RuntimeEvent;
 use gear_exe_tests::validators::{Settings, Validators};
-use pallet_slashing::{Event, Kind, offences::TwoHeaders};
+use pallet_slashing::{Event, offences::TwoHeaders};
 use polkadot_sdk::{pallet_offences, pallet_staking, sp_keyring::Sr25519Keyring};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -14,7 +14,7 @@ async fn two_blocks_in_one_slot_are_reported_by_whoever_sees_them() -> Result<()
     network.start_node("Dave-again", &["--dave"]).await?;
 
     let dave = Sr25519Keyring::Dave.to_account_id();
-    let kind: Kind = TwoHeaders::<()>::KIND;
+    let kind = TwoHeaders::<()>::KIND;
     let proven = history
         .first("two headers of one slot", |event| match event {
             RuntimeEvent::Slashing(Event::FaultProven {

@@ -84,13 +84,20 @@ async fn stand(chain: &Chain, node: &Chain) -> Result<H160> {
     Ok(signer)
 }
 
-/// A batch that is signed and not carried, of this set or a later one.
-async fn ready(relay: &RpcChain, set_id: u64) -> Result<ReadyBatch> {
+/// The next batch, which is signed and which nobody carries, of this set or a later one.
+async fn ready(user: &Wallet, relay: &RpcChain, set_id: u64) -> Result<ReadyBatch> {
+    // What a relayer has sent before it ended is mined with one of the next blocks.
+    let (head, _) = user.head().await?;
+    eventually("Ethereum goes on", || async {
+        Ok((user.head().await?.0 > head + 1).then_some(()))
+    })
+    .await?;
+    let next = applied(user).await?.last().map_or(1, |last| last.nonce + 1);
     eventually("a batch of the new set is signed", || async {
         let ready = relay.ready().await?;
         Ok(ready
             .into_iter()
-            .find(|batch| batch.header.set_id >= set_id))
+            .find(|batch| batch.header.set_id >= set_id && batch.header.nonce == next))
     })
     .await
 }
@@ -417,7 +424,7 @@ async fn stake_in_both_assets_decides_who_validates_and_earns_and_the_router_fol
     network.kill_relayer()?;
     let sent = user.send(counter, &add(), 0).await?;
     let relay = RpcChain::new(network.node_url(), Duration::from_secs(10));
-    let of = ready(&relay, held).await?;
+    let of = ready(&user, &relay, held).await?;
     chain_refuses(&chain, &of).await?;
     router_refuses(&user, &relay, &of).await?;
     network.start_relayer()?;
