@@ -25,7 +25,10 @@ use polkadot_sdk::{
     sp_runtime::{DispatchError, generic::Era},
 };
 use serde_json::Value;
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// Events of a block, in order.
@@ -36,6 +39,9 @@ pub type Events = Vec<EventRecord<RuntimeEvent, H256>>;
 pub struct Chain {
     client: HttpClient,
     genesis: H256,
+    /// Held from an account's next nonce until the pool has the transaction with it: two calls of one account at a time
+    /// would take the same.
+    sending: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// `0x…` as bytes.
@@ -72,6 +78,7 @@ impl Chain {
         let mut chain = Self {
             client: HttpClientBuilder::default().build(url)?,
             genesis: H256::zero(),
+            sending: Arc::default(),
         };
         chain.genesis = chain.hash(0).await?.context("no genesis")?;
         Ok(chain)
@@ -202,6 +209,7 @@ impl Chain {
         call: impl Into<RuntimeCall> + Send,
     ) -> Result<Vec<RuntimeEvent>> {
         let account = who.to_account_id();
+        let sending = self.sending.lock().await;
         let nonce = self
             .ask("system_accountNextIndex", rpc_params![account.clone()])
             .await?;
@@ -210,6 +218,7 @@ impl Chain {
         let encoded = transaction.encode();
         let (from, _) = self.finalised().await?;
         self.submit(&encoded).await?;
+        drop(sending);
         let events = self.included(&encoded, from).await?;
         for event in &events {
             match event {

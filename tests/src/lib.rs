@@ -11,7 +11,7 @@
 //! * [`proxy`]: an Ethereum node that goes and comes back, is exchanged for another, or lies.
 //! * [`modules`]: WASM that no validator should accept.
 //! * [`validators`]: a network of several validators, each a process; [`chain`]: their chain as a client sees it.
-//! * [`symbiotic`]: Symbiotic's own contracts, operators, vaults and stakers.
+//! * [`symbiotic`]: Symbiotic's own contracts, operators, vaults and stakers; [`restaked`]: those that stand behind validators.
 //!
 //! The binary `gear-exe-demo` is the project's main job, told step by step.
 
@@ -25,6 +25,7 @@ pub mod native;
 pub mod network;
 pub mod process;
 pub mod proxy;
+pub mod restaked;
 pub mod symbiotic;
 pub mod validators;
 pub mod wallet;

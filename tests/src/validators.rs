@@ -7,22 +7,22 @@
 use crate::{
     chain::{Chain, History},
     process::{Process, binary, free_port},
-    symbiotic::{BURNER, StakedVault, Symbiotic, Windows},
+    restaked::Restaked,
+    symbiotic::{BURNER, Symbiotic, Windows},
     wallet::{self, eventually},
 };
 use alloy::{
     consensus::Transaction as _,
-    primitives::{Address, B256, U256},
+    primitives::U256,
     providers::{Provider, ext::AnvilApi},
-    signers::{SignerSync, local::PrivateKeySigner},
-    sol_types::{SolCall, SolStruct, eip712_domain},
+    signers::local::PrivateKeySigner,
+    sol_types::SolCall,
 };
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use gear_exe_ethereum::{
     abi::{Middleware, Router},
     client::{Deployer, Deployment, MiddlewareParams, Options, RouterParams, Wallet},
-    convert::b256,
     dev::{AnvilConfig, AnvilNode, KEYS},
 };
 use gear_exe_primitives::{H160, H256, quorum::Member, signature::CompactSignature};
@@ -87,16 +87,6 @@ impl Default for Settings {
             },
         }
     }
-}
-
-/// What stands on Ethereum behind the validators.
-#[derive(Clone, Debug)]
-pub struct Restaked {
-    /// The Middleware.
-    pub middleware: Address,
-    /// Symbiotic's contracts.
-    pub symbiotic: Symbiotic,
-    vaults: Vec<(Sr25519Keyring, StakedVault)>,
 }
 
 /// A validator's process.
@@ -202,7 +192,7 @@ fn now() -> Result<u64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
 }
 
-fn key(index: usize) -> Result<PrivateKeySigner> {
+pub(crate) fn key(index: usize) -> Result<PrivateKeySigner> {
     Ok(KEYS.get(index).context("no such account")?.parse()?)
 }
 
@@ -511,7 +501,7 @@ impl Validators {
         let chain_id = chain.domain().await?.chain_id;
         let bindings = restaked.operators().map(|who| async move {
             let (address, signature) =
-                restaked.binding(who, chain.genesis(), &self.deployment, chain_id)?;
+                restaked.binding(who, chain.genesis(), self.deployment.router, chain_id)?;
             let call = pallet_restaking::Call::register_operator { address, signature };
             chain.send(who, call).await
         });
@@ -555,71 +545,6 @@ impl Drop for Validators {
             for process in nodes.chain(&self.relayer) {
                 eprintln!("--- end of its log:\n{}", process.tail());
             }
-        }
-    }
-}
-
-impl Restaked {
-    /// The vault behind a validator.
-    ///
-    /// # Errors
-    ///
-    /// If there is none.
-    pub fn vault(&self, who: Sr25519Keyring) -> Result<&StakedVault> {
-        self.vaults
-            .iter()
-            .find(|(other, _)| *other == who)
-            .map(|(_, vault)| vault)
-            .with_context(|| format!("no vault is behind {who}"))
-    }
-
-    /// All validators with a vault.
-    pub fn operators(&self) -> impl Iterator<Item = Sr25519Keyring> + '_ {
-        self.vaults.iter().map(|(who, _)| *who)
-    }
-
-    /// What the operator behind a validator signs in its wallet to be bound to the validator's account, for the first
-    /// time: typed data in the Router's domain.
-    ///
-    /// # Errors
-    ///
-    /// If nobody is behind the validator.
-    pub fn binding(
-        &self,
-        who: Sr25519Keyring,
-        genesis: H256,
-        deployment: &Deployment,
-        chain_id: u64,
-    ) -> Result<(H160, CompactSignature)> {
-        let place = self.operators().position(|other| other == who);
-        let operator = key(place.context("no operator")? + 1)?;
-        let typed = typed::OperatorBinding {
-            genesis: b256(genesis),
-            account: B256::from(who.to_raw_public()),
-            operator: operator.address(),
-            nonce: 0,
-        };
-        let domain = eip712_domain! {
-            name: "Vara.ETH Router",
-            version: "1",
-            chain_id: chain_id,
-            verifying_contract: deployment.router,
-        };
-        let signature = operator.sign_hash_sync(&typed.eip712_signing_hash(&domain))?;
-        let signature = CompactSignature::from_rsv(&signature.as_rsy())
-            .map_err(|error| anyhow::anyhow!("{error:?}"))?;
-        Ok((H160(operator.address().into_array()), signature))
-    }
-}
-
-mod typed {
-    #![allow(missing_docs)]
-    alloy::sol! {
-        struct OperatorBinding {
-            bytes32 genesis;
-            bytes32 account;
-            address operator;
-            uint64 nonce;
         }
     }
 }

@@ -1,16 +1,25 @@
 //! A turn of the era on the whole path: VARA and vaults on Symbiotic's own contracts decide who validates, the Router
-//! follows, nothing stops meanwhile, and whoever is out can sign no more.
+//! follows, nothing stops meanwhile, and whoever is out can sign no more. What programs have paid goes to those who secured
+//! the network, in both assets, and is taken on Ethereum.
 
 use alloy::{
-    network::TransactionBuilder, primitives::U256, providers::Provider,
+    network::TransactionBuilder,
+    primitives::{Address, U256},
+    providers::Provider,
     rpc::types::TransactionRequest,
 };
 use anyhow::{Context, Result, ensure};
-use codec::Decode;
-use gear_exe_ethereum::{batch, client::RouterClient, revert::Revert};
+use codec::{Decode, Encode};
+use gear_exe_ethereum::{
+    abi::{Middleware, WrappedVara},
+    batch,
+    client::{RouterClient, Transaction},
+    revert::Revert,
+};
 use gear_exe_primitives::{
     H160, H256,
     quorum::{Member, bitmap},
+    rewards::RewardProof,
     runtime_api::ReadyBatch,
     signature::CompactSignature,
 };
@@ -18,14 +27,17 @@ use gear_exe_programs::COUNTER;
 use gear_exe_relayer::{Chain as _, RpcChain};
 use gear_exe_runtime::{AccountId, Runtime, RuntimeEvent, SessionKeys, UNITS};
 use gear_exe_tests::{
-    chain::{Chain, refusal},
+    chain::{Chain, History, refusal},
+    restaked::refused,
     validators::{Settings, VALIDATORS, Validators, applied, ethereum_key, sign},
     wallet::{Wallet, calldata, eventually},
 };
 use jsonrpsee::rpc_params;
+use pallet_rewards::{Credits, Event as Rewarded, Pots};
 use polkadot_sdk::{
     pallet_session, pallet_staking, sp_keyring::Sr25519Keyring, sp_runtime::Perbill,
 };
+use serde_json::json;
 use std::time::Duration;
 
 use Sr25519Keyring::{Alice, Bob, Charlie, Dave, Eve};
@@ -72,13 +84,20 @@ async fn stand(chain: &Chain, node: &Chain) -> Result<H160> {
     Ok(signer)
 }
 
-/// A batch that is signed and not carried, of this set or a later one.
-async fn ready(relay: &RpcChain, set_id: u64) -> Result<ReadyBatch> {
+/// The next batch, which is signed and which nobody carries, of this set or a later one.
+async fn ready(user: &Wallet, relay: &RpcChain, set_id: u64) -> Result<ReadyBatch> {
+    // What a relayer has sent before it ended is mined with one of the next blocks.
+    let (head, _) = user.head().await?;
+    eventually("Ethereum goes on", || async {
+        Ok((user.head().await?.0 > head + 1).then_some(()))
+    })
+    .await?;
+    let next = applied(user).await?.last().map_or(1, |last| last.nonce + 1);
     eventually("a batch of the new set is signed", || async {
         let ready = relay.ready().await?;
         Ok(ready
             .into_iter()
-            .find(|batch| batch.header.set_id >= set_id))
+            .find(|batch| batch.header.set_id >= set_id && batch.header.nonce == next))
     })
     .await
 }
@@ -150,10 +169,153 @@ async fn router_refuses(user: &Wallet, relay: &RpcChain, of: &ReadyBatch) -> Res
     Ok(())
 }
 
+/// wVARA of an address, in base units.
+async fn wrapped(network: &Validators, of: Address) -> Result<u128> {
+    let question = WrappedVara::balanceOfCall { account: of };
+    let ethereum = network.ethereum(6).await?;
+    let held = ethereum
+        .call(network.deployment.wrapped_vara, &question)
+        .await?;
+    Ok(u128::try_from(held)?)
+}
+
+/// The proof of a claim, as the chain gives it to anybody who asks.
+async fn proof(chain: &Chain, era: u32, to: Address) -> Result<RewardProof> {
+    let question = format!("0x{}", hex::encode((era, H160(to.into_array())).encode()));
+    let answer = chain
+        .ask("state_call", rpc_params!["RewardsApi_proof", question])
+        .await?;
+    let bytes = hex::decode(
+        answer
+            .as_str()
+            .context("no answer")?
+            .trim_start_matches("0x"),
+    )?;
+    Option::<RewardProof>::decode(&mut &bytes[..])?.context("nothing was claimed")
+}
+
+/// What programs have paid, Alice earns with VARA: she claims it for an address, which has it paid on Ethereum. Once, and no
+/// more than that.
+async fn a_validator_claims(network: &Validators, history: &mut History) -> Result<()> {
+    let chain = network.chain();
+    let alice = Alice.to_account_id();
+    let credit = || async {
+        let key = Credits::<Runtime>::hashed_key_for(&alice);
+        anyhow::Ok(chain.get::<u128>(key).await?.unwrap_or_default())
+    };
+    let earned = eventually("Alice has earned", || async {
+        for era in 0..chain.era().await? {
+            let key = Pots::<Runtime>::hashed_key_for(era, &alice);
+            if chain.get::<pallet_rewards::Pot>(key).await?.is_some() {
+                return Ok(Some(era));
+            }
+        }
+        Ok(None)
+    })
+    .await?;
+    // As a validator she has her part already; anybody has stakers credited, and she is one.
+    let before = credit().await?;
+    let page = pallet_rewards::Call::pay_stakers {
+        validator: alice.clone(),
+        era: earned,
+        page: 0,
+    };
+    chain.send(Bob, page).await?;
+    assert!(before > 0 && credit().await? > before);
+
+    let to = Address::repeat_byte(0xa1);
+    let claim = pallet_rewards::Call::claim {
+        to: H160(to.into_array()),
+    };
+    let claimed = chain.send(Alice, claim).await?;
+    let (amount, era) = claimed
+        .iter()
+        .find_map(|event| match event {
+            RuntimeEvent::Rewards(Rewarded::Claimed { amount, era, .. }) => Some((*amount, *era)),
+            _ => None,
+        })
+        .context("nothing is claimed")?;
+    let all = history
+        .first("the claims leave", |event| match event {
+            RuntimeEvent::Rewards(Rewarded::ClaimsSent {
+                era: of, amount, ..
+            }) => (*of == era).then_some(*amount),
+            _ => None,
+        })
+        .await?;
+    assert_eq!(all, amount, "nobody else has claimed");
+    let middleware = network.restaked()?.middleware;
+    let ethereum = network.ethereum(6).await?;
+    eventually("the Middleware has them", || async {
+        let question = Middleware::eraRewardsCall { era };
+        let held = ethereum.call(middleware, &question).await?;
+        Ok((held.operatorsTotal == amount).then_some(()))
+    })
+    .await?;
+    let proof = proof(chain, era, to).await?;
+    let pay = |amount| Middleware::claimOperatorRewardCall {
+        era,
+        operator: to,
+        amount,
+        index: proof.index,
+        count: proof.count,
+        proof: proof.siblings.iter().map(|one| one.0.into()).collect(),
+    };
+    let more = ethereum.call(middleware, &pay(amount + 1)).await;
+    assert_eq!(refused(more), "InvalidProof");
+    ethereum
+        .send(Transaction::call("claiming", middleware, &pay(amount)))
+        .await?;
+    assert_eq!(wrapped(network, to).await?, amount);
+    let again = ethereum.call(middleware, &pay(amount)).await;
+    assert_eq!(refused(again), "NothingToClaim");
+    Ok(())
+}
+
+/// And whoever has collateral in the vault behind her is paid by that.
+async fn a_staker_of_a_vault_claims(network: &Validators, history: &mut History) -> Result<()> {
+    let era = history
+        .first("vaults earn", |event| match event {
+            RuntimeEvent::Rewards(Rewarded::VaultsSent { era, .. }) => Some(*era),
+            _ => None,
+        })
+        .await?;
+    let restaked = network.restaked()?;
+    let vault = restaked.vault(Alice)?.address;
+    let staker = network.ethereum(restaked.account(Alice)?).await?;
+    let given = eventually("the vault has its part", || async {
+        let question = Middleware::vaultRewardsCall { era, vault };
+        let given = staker.call(restaked.middleware, &question).await?;
+        Ok((given.amount > 0).then_some(given.amount))
+    })
+    .await?;
+    let recipient = Address::repeat_byte(0xa2);
+    let claim = Middleware::claimStakerRewardCall {
+        era,
+        vault,
+        recipient,
+    };
+    let stranger = network.ethereum(6).await?;
+    let nothing = stranger.call(restaked.middleware, &claim).await;
+    assert_eq!(refused(nothing), "NothingToClaim");
+    staker
+        .send(Transaction::call("claiming", restaked.middleware, &claim))
+        .await?;
+    assert_eq!(
+        wrapped(network, recipient).await?,
+        given,
+        "all that is in the vault is this staker's"
+    );
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stake_in_both_assets_decides_who_validates_and_the_router_follows() -> Result<()> {
+async fn stake_in_both_assets_decides_who_validates_and_earns_and_the_router_follows() -> Result<()>
+{
     let mut network = Validators::start(Settings {
         vaults: [Alice, Bob, Charlie, Eve].map(|who| (who, STAKE)).to_vec(),
+        // A few messages cost less than what is worth a claim elsewhere.
+        patch: json!({ "parametersInForce": { "rewards": { "min_claim": 1 } } }),
         ..Settings::default()
     })
     .await?;
@@ -262,12 +424,15 @@ async fn stake_in_both_assets_decides_who_validates_and_the_router_follows() -> 
     network.kill_relayer()?;
     let sent = user.send(counter, &add(), 0).await?;
     let relay = RpcChain::new(network.node_url(), Duration::from_secs(10));
-    let of = ready(&relay, held).await?;
+    let of = ready(&user, &relay, held).await?;
     chain_refuses(&chain, &of).await?;
     router_refuses(&user, &relay, &of).await?;
     network.start_relayer()?;
     let reply = user.reply(&sent).await?;
     assert_eq!(U256::from_be_slice(&reply.payload), U256::from(3));
+
+    a_validator_claims(&network, &mut history).await?;
+    a_staker_of_a_vault_claims(&network, &mut history).await?;
     network.done();
     Ok(())
 }

@@ -10,10 +10,7 @@
 use alloy::primitives::U256;
 use anyhow::{Context, Result};
 use codec::Encode;
-use gear_exe_ethereum::{
-    abi::Middleware,
-    client::{ClientError, Transaction},
-};
+use gear_exe_ethereum::{abi::Middleware, client::Transaction};
 use gear_exe_primitives::{
     H256,
     batch::BatchHeader,
@@ -30,6 +27,7 @@ use gear_exe_runtime::{
 };
 use gear_exe_tests::{
     chain::{Chain, History},
+    restaked::refused,
     validators::{SLASH_DEFERRAL, Settings, VALIDATORS, Validators, ethereum_key, sign},
     wallet::{calldata, eventually},
 };
@@ -279,13 +277,6 @@ async fn vote_against(chain: &Chain, id: u64) -> Result<()> {
     chain.send(Sr25519Keyring::Ferdie, batch).await?;
     // A tenth of all VARA must support it.
     chain.send(Sr25519Keyring::Eve, vote()).await.map(drop)
-}
-
-/// Name of a contract's refusal.
-fn refused<T>(answer: Result<T, ClientError>) -> String {
-    let error = answer.err();
-    let revert = error.as_ref().and_then(ClientError::revert);
-    revert.map_or_else(|| format!("{error:?}"), |revert| revert.name.clone())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

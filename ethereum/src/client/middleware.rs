@@ -59,7 +59,7 @@ impl MiddlewareParams {
         Self {
             symbiotic,
             upgrade_delay: 2 * DAY,
-            slash_window: 5 * DAY,
+            slash_window: 6 * DAY,
             execution_margin: DAY,
             min_veto_duration: DAY,
             max_fraction: ONE,
