@@ -187,6 +187,63 @@ impl SignedNative {
     }
 }
 
+/// As RPC reads it: `{data, signature, address}`; in the legacy form `{recipient, tx: {…}}` around that, and with
+/// `form: "typed"` in the typed one.
+#[cfg(feature = "serde")]
+impl serde::Serialize for SignedNative {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use alloc::{format, string::String};
+        use serde::ser::SerializeStruct;
+
+        /// Bytes in hex.
+        fn hexed(bytes: &[u8]) -> String {
+            format!("0x{}", hex::encode(bytes))
+        }
+
+        struct Data<'a>(&'a NativeTransaction);
+
+        impl serde::Serialize for Data<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut data = serializer.serialize_struct("Data", 5)?;
+                data.serialize_field("destination", &self.0.destination)?;
+                data.serialize_field("payload", &hexed(&self.0.payload))?;
+                // What JavaScript's numbers do not hold is written as a string.
+                match u32::try_from(self.0.value) {
+                    Ok(value) => data.serialize_field("value", &value)?,
+                    Err(_) => data.serialize_field("value", &format!("{}", self.0.value))?,
+                }
+                data.serialize_field("reference_block", &self.0.reference_block)?;
+                data.serialize_field("salt", &hexed(&self.0.salt))?;
+                data.end()
+            }
+        }
+
+        struct Signed<'a>(&'a SignedNative);
+
+        impl serde::Serialize for Signed<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut signed = serializer.serialize_struct("Signed", 4)?;
+                signed.serialize_field("data", &Data(&self.0.transaction))?;
+                signed.serialize_field("signature", &hexed(&self.0.signature.to_rsv()))?;
+                signed.serialize_field("address", &self.0.source)?;
+                if self.0.form == SigningForm::Typed {
+                    signed.serialize_field("form", "typed")?;
+                }
+                signed.end()
+            }
+        }
+
+        if self.form == SigningForm::Legacy {
+            let mut legacy = serializer.serialize_struct("Legacy", 2)?;
+            legacy.serialize_field("recipient", &H160::zero())?;
+            legacy.serialize_field("tx", &Signed(self))?;
+            legacy.end()
+        } else {
+            Signed(self).serialize(serializer)
+        }
+    }
+}
+
 /// Why a message that was accepted will never be executed. The numbers are what clients see.
 #[derive(
     Clone,
@@ -339,6 +396,32 @@ mod tests {
             ..signed
         };
         assert!(!stolen.is_signed(&domain(1)));
+    }
+
+    #[test]
+    fn it_is_written_as_clients_write_it() {
+        let signed = |form| SignedNative {
+            transaction: known(),
+            form,
+            source: H160::repeat_byte(1),
+            signature: signature(SIGNATURE),
+        };
+        let versioned = serde_json::to_value(signed(SigningForm::Versioned)).unwrap();
+        let expected = serde_json::json!({
+            "data": {
+                "destination": H160::zero(), "payload": "0x000102", "value": 256,
+                "reference_block": H256::zero(), "salt": "0x030405",
+            },
+            "signature": format!("0x{SIGNATURE}"),
+            "address": H160::repeat_byte(1),
+        });
+        assert_eq!(versioned, expected);
+        assert_eq!(
+            serde_json::to_value(signed(SigningForm::Legacy)).unwrap(),
+            serde_json::json!({ "recipient": H160::zero(), "tx": expected })
+        );
+        let typed = serde_json::to_value(signed(SigningForm::Typed)).unwrap();
+        assert_eq!(typed["form"], "typed");
     }
 
     #[test]

@@ -33,10 +33,6 @@ pub struct Native {
     pub address: H160,
 }
 
-fn hexed(bytes: &[u8]) -> String {
-    format!("0x{}", hex::encode(bytes))
-}
-
 fn bytes(value: &Value) -> Result<Vec<u8>> {
     let text = value.as_str().with_context(|| format!("no hex: {value}"))?;
     Ok(hex::decode(text.trim_start_matches("0x"))?)
@@ -126,36 +122,13 @@ impl Native {
         })
     }
 
-    fn written(signed: &SignedNative) -> Value {
-        let transaction = &signed.transaction;
-        let mut tx = json!({
-            "data": {
-                "destination": transaction.destination,
-                "payload": hexed(&transaction.payload),
-                "value": 0,
-                "reference_block": transaction.reference_block,
-                "salt": hexed(&transaction.salt),
-            },
-            "signature": hexed(&signed.signature.to_rsv()),
-            "address": signed.source,
-        });
-        match signed.form {
-            SigningForm::Versioned => tx,
-            SigningForm::Legacy => json!({ "recipient": H160::zero(), "tx": tx }),
-            SigningForm::Typed => {
-                tx["form"] = json!("typed");
-                tx
-            }
-        }
-    }
-
     /// Sends it. Returns what the node says.
     ///
     /// # Errors
     ///
     /// If the node finds it malformed.
     pub async fn send(&self, signed: &SignedNative) -> Result<Value> {
-        let params = rpc_params![Self::written(signed)];
+        let params = rpc_params![signed];
         Ok(self
             .client
             .request("injected_sendTransaction", params)
@@ -172,7 +145,7 @@ impl Native {
             .client
             .subscribe(
                 "injected_sendTransactionAndWatch",
-                rpc_params![Self::written(signed)],
+                rpc_params![signed],
                 "injected_sendTransactionAndWatchUnsubscribe",
             )
             .await?;

@@ -49,28 +49,8 @@ async fn notified(ws: &mut Ws, subscription: u64) -> Value {
     frame["params"]["result"].clone()
 }
 
-/// As the clients of each form write it.
 fn written(signed: &SignedNative) -> Value {
-    let transaction = &signed.transaction;
-    let mut tx = json!({
-        "data": {
-            "destination": transaction.destination,
-            "payload": hexed(&transaction.payload),
-            "value": transaction.value as u64,
-            "reference_block": transaction.reference_block,
-            "salt": hexed(&transaction.salt),
-        },
-        "signature": hexed(&signed.signature.to_rsv()),
-        "address": signed.source,
-    });
-    match signed.form {
-        SigningForm::Versioned => tx,
-        SigningForm::Legacy => json!({ "recipient": H160::zero(), "tx": tx }),
-        SigningForm::Typed => {
-            tx["form"] = json!("typed");
-            tx
-        }
-    }
+    serde_json::to_value(signed).unwrap()
 }
 
 /// The receipt's signature is that of the validator, over what clients compute.
