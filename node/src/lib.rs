@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod blobs;
+pub mod certificates;
 pub mod chain_spec;
 pub mod cli;
 pub mod codes;
@@ -12,6 +13,7 @@ pub mod executor_service;
 pub mod facts;
 pub mod founders;
 pub mod metrics;
+pub mod natives;
 pub mod rounds;
 pub mod rpc;
 pub mod service;

@@ -40,11 +40,15 @@ pub enum Alarm {
     SecondStatement,
     /// A signature cannot be made or handed to the chain.
     Signing,
+    /// A round is not signed: its key does not sign, or another outcome of the block was signed.
+    RoundNotSigned,
+    /// A quorum has got another outcome of a round than this node.
+    OutcomeDiffers,
 }
 
 impl Alarm {
     /// All kinds.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::EthereumDown,
         Self::EthereumStale,
         Self::EthereumFaulty,
@@ -59,6 +63,8 @@ impl Alarm {
         Self::SealContradiction,
         Self::SecondStatement,
         Self::Signing,
+        Self::RoundNotSigned,
+        Self::OutcomeDiffers,
     ];
 
     /// Its name in logs and metrics.
@@ -78,6 +84,8 @@ impl Alarm {
             Self::SealContradiction => "seal_contradiction",
             Self::SecondStatement => "second_statement",
             Self::Signing => "signing",
+            Self::RoundNotSigned => "round_not_signed",
+            Self::OutcomeDiffers => "outcome_differs",
         }
     }
 }
@@ -97,6 +105,10 @@ pub struct Metrics {
     pub executed: Gauge<U64>,
     /// Chain blocks by which execution is behind the best block.
     pub execution_lag: Gauge<U64>,
+    /// Chain block number of the newest round with a certificate.
+    pub certified: Gauge<U64>,
+    /// Validators that have signed two outcomes of one block, as often as that was seen.
+    pub contradictions: Counter<U64>,
     /// Gas burned by rounds.
     pub gas_burned: Counter<U64>,
     /// Messages that ended in rounds.
@@ -162,6 +174,14 @@ impl Metrics {
             execution_lag: gauge(
                 "execution_lag_blocks",
                 "Chain blocks by which execution is behind the best block",
+            )?,
+            certified: gauge(
+                "certified",
+                "Chain block number of the newest round with a certificate",
+            )?,
+            contradictions: counter(
+                "contradictions_total",
+                "Validators that have signed two outcomes of one block",
             )?,
             gas_burned: counter("gas_burned_total", "Gas burned by rounds")?,
             messages: counter("messages_total", "Messages that ended in rounds")?,

@@ -25,6 +25,14 @@ pub const CODE_VERDICTS: Table = Table::new("code-verdicts");
 pub const ROUNDS: Table = Table::new("rounds");
 /// The newest executed block by the hash of its anchor.
 pub const ROUNDS_BY_ANCHOR: Table = Table::new("rounds-by-anchor");
+/// Numbers of the blocks that have taken native messages, by message and block hash.
+pub const NATIVES_TAKEN: Table = Table::new("natives-taken");
+/// Numbers of the blocks in whose rounds native messages have ended, by message and block hash.
+pub const NATIVES_ENDED: Table = Table::new("natives-ended");
+/// Certificates of rounds, by block hash.
+pub const CERTIFICATES: Table = Table::new("certificates");
+/// What was signed of rounds, by block number, block hash and signer.
+pub const ROUNDS_SIGNED: Table = Table::new("rounds-signed");
 /// What was signed for seals, by seal hash and signer.
 pub const STATEMENTS: Table = Table::new("statements");
 /// What was built for seals, by seal hash.
@@ -32,7 +40,7 @@ pub const BUILT: Table = Table::new("built");
 /// Batches that were built, by digest.
 pub const BATCHES: Table = Table::new("batches");
 
-const ALL: [Table; 10] = [
+const ALL: [Table; 14] = [
     ETHEREUM_BLOCKS,
     ETHEREUM_RLP,
     ETHEREUM_EVENTS,
@@ -40,6 +48,10 @@ const ALL: [Table; 10] = [
     CODE_VERDICTS,
     ROUNDS,
     ROUNDS_BY_ANCHOR,
+    NATIVES_TAKEN,
+    NATIVES_ENDED,
+    CERTIFICATES,
+    ROUNDS_SIGNED,
     STATEMENTS,
     BUILT,
     BATCHES,
@@ -180,6 +192,26 @@ impl Store {
             entries.push((key.value().to_vec(), decode(table, value.value())?));
         }
         Ok(entries)
+    }
+
+    /// Up to `limit` keys that come before `end`, the least first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database fails.
+    pub fn keys_below(
+        &self,
+        table: Table,
+        end: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let transaction = self.0.begin_read()?;
+        let open = transaction.open_table(table)?;
+        let mut keys = Vec::new();
+        for entry in open.range::<&[u8]>(..end)?.take(limit) {
+            keys.push(entry?.0.value().to_vec());
+        }
+        Ok(keys)
     }
 
     /// Applies all changes in one transaction. When this returns, they are on the disk.

@@ -12,7 +12,7 @@ use crate::{
     ids::{ActorId, MessageId},
     message::ReplyCode,
     round::NativeMessage,
-    signature::{CompactSignature, SignatureError},
+    signature::CompactSignature,
 };
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -72,8 +72,10 @@ pub enum SigningForm {
 pub struct SignedNative {
     /// The message.
     pub transaction: NativeTransaction,
-    /// What was signed.
+    /// How it was signed.
     pub form: SigningForm,
+    /// Who is said to have signed it.
+    pub source: H160,
     /// Of its digest.
     pub signature: CompactSignature,
 }
@@ -146,30 +148,98 @@ impl NativeTransaction {
 }
 
 impl SignedNative {
-    /// Who has signed it.
-    ///
-    /// # Errors
-    ///
-    /// [`SignatureError`] if the bytes are no signature.
-    pub fn source(&self, domain: &RouterDomain) -> Result<H160, SignatureError> {
-        self.signature
-            .recover(self.transaction.digest(self.form, domain))
+    /// The 32 bytes whose signature counts.
+    pub fn digest(&self, domain: &RouterDomain) -> H256 {
+        self.transaction.digest(self.form, domain)
     }
 
-    /// Its id, if `source` has signed it.
-    pub fn id(&self, domain: &RouterDomain, source: H160) -> MessageId {
-        self.transaction.id(self.form, domain, source)
+    /// Whether it was signed by who is said to have.
+    pub fn is_signed(&self, domain: &RouterDomain) -> bool {
+        self.signature.recover(self.digest(domain)) == Ok(self.source)
     }
 
-    /// What the executor takes in. Clients of the old forms expect the reply also as an event of the Mirror.
-    pub fn message(&self, domain: &RouterDomain, source: H160) -> NativeMessage {
+    /// Its id.
+    pub fn id(&self, domain: &RouterDomain) -> MessageId {
+        self.transaction.id(self.form, domain, self.source)
+    }
+
+    /// Bytes of payload and salt.
+    pub fn length(&self) -> u32 {
+        let bytes = self
+            .transaction
+            .payload
+            .len()
+            .saturating_add(self.transaction.salt.len());
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+
+    /// What the executor takes in, with the id that the chain has given it. Clients of the old forms expect the reply also
+    /// as an event of the Mirror.
+    pub fn into_message(self, id: MessageId) -> NativeMessage {
         NativeMessage {
-            id: self.id(domain, source),
-            source,
+            id,
+            source: self.source,
             destination: ActorId::from(self.transaction.destination),
-            payload: self.transaction.payload.clone(),
+            payload: self.transaction.payload,
             value: self.transaction.value,
             receipt_only: self.form == SigningForm::Typed,
+        }
+    }
+}
+
+/// As RPC reads it: `{data, signature, address}`; in the legacy form `{recipient, tx: {…}}` around that, and with
+/// `form: "typed"` in the typed one.
+#[cfg(feature = "serde")]
+impl serde::Serialize for SignedNative {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use alloc::{format, string::String};
+        use serde::ser::SerializeStruct;
+
+        /// Bytes in hex.
+        fn hexed(bytes: &[u8]) -> String {
+            format!("0x{}", hex::encode(bytes))
+        }
+
+        struct Data<'a>(&'a NativeTransaction);
+
+        impl serde::Serialize for Data<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut data = serializer.serialize_struct("Data", 5)?;
+                data.serialize_field("destination", &self.0.destination)?;
+                data.serialize_field("payload", &hexed(&self.0.payload))?;
+                // What JavaScript's numbers do not hold is written as a string.
+                match u32::try_from(self.0.value) {
+                    Ok(value) => data.serialize_field("value", &value)?,
+                    Err(_) => data.serialize_field("value", &format!("{}", self.0.value))?,
+                }
+                data.serialize_field("reference_block", &self.0.reference_block)?;
+                data.serialize_field("salt", &hexed(&self.0.salt))?;
+                data.end()
+            }
+        }
+
+        struct Signed<'a>(&'a SignedNative);
+
+        impl serde::Serialize for Signed<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut signed = serializer.serialize_struct("Signed", 4)?;
+                signed.serialize_field("data", &Data(&self.0.transaction))?;
+                signed.serialize_field("signature", &hexed(&self.0.signature.to_rsv()))?;
+                signed.serialize_field("address", &self.0.source)?;
+                if self.0.form == SigningForm::Typed {
+                    signed.serialize_field("form", "typed")?;
+                }
+                signed.end()
+            }
+        }
+
+        if self.form == SigningForm::Legacy {
+            let mut legacy = serializer.serialize_struct("Legacy", 2)?;
+            legacy.serialize_field("recipient", &H160::zero())?;
+            legacy.serialize_field("tx", &Signed(self))?;
+            legacy.end()
+        } else {
+            Signed(self).serialize(serializer)
         }
     }
 }
@@ -314,12 +384,44 @@ mod tests {
         let signed = SignedNative {
             transaction: known(),
             form: SigningForm::Versioned,
+            source: address,
             signature: signature(SIGNATURE),
         };
         let plain = keccak256([signed.transaction.preimage(SigningForm::Versioned)]);
         assert_eq!(hex::encode(plain), DIGEST);
-        assert_eq!(signed.source(&domain(1)), Ok(address));
-        assert_eq!(hex::encode(signed.id(&domain(1), address).0), ID);
+        assert!(signed.is_signed(&domain(1)));
+        assert_eq!(hex::encode(signed.id(&domain(1)).0), ID);
+        let stolen = SignedNative {
+            source: H160::repeat_byte(1),
+            ..signed
+        };
+        assert!(!stolen.is_signed(&domain(1)));
+    }
+
+    #[test]
+    fn it_is_written_as_clients_write_it() {
+        let signed = |form| SignedNative {
+            transaction: known(),
+            form,
+            source: H160::repeat_byte(1),
+            signature: signature(SIGNATURE),
+        };
+        let versioned = serde_json::to_value(signed(SigningForm::Versioned)).unwrap();
+        let expected = serde_json::json!({
+            "data": {
+                "destination": H160::zero(), "payload": "0x000102", "value": 256,
+                "reference_block": H256::zero(), "salt": "0x030405",
+            },
+            "signature": format!("0x{SIGNATURE}"),
+            "address": H160::repeat_byte(1),
+        });
+        assert_eq!(versioned, expected);
+        assert_eq!(
+            serde_json::to_value(signed(SigningForm::Legacy)).unwrap(),
+            serde_json::json!({ "recipient": H160::zero(), "tx": expected })
+        );
+        let typed = serde_json::to_value(signed(SigningForm::Typed)).unwrap();
+        assert_eq!(typed["form"], "typed");
     }
 
     #[test]
@@ -399,13 +501,14 @@ mod tests {
         let digest = one.digest(typed, &domain(1));
         let signed = SignedNative {
             signature: CompactSignature::sign(&secret(), digest).unwrap(),
+            source: crate::signature::address_of_secret(&secret()).unwrap(),
             transaction: one,
             form: typed,
         };
-        let address = crate::signature::address_of_secret(&secret()).unwrap();
-        assert_eq!(signed.source(&domain(1)), Ok(address));
-        assert_ne!(signed.source(&domain(2)), Ok(address));
-        assert!(signed.message(&domain(1), address).receipt_only);
+        assert!(signed.is_signed(&domain(1)));
+        assert!(!signed.is_signed(&domain(2)));
+        let id = signed.id(&domain(1));
+        assert!(signed.into_message(id).receipt_only);
     }
 
     #[test]

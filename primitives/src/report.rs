@@ -3,13 +3,37 @@
 //! The runtime makes them (`runtime_api`), the node and the relayer read them as SCALE.
 
 use crate::{
-    batch::BatchHeader, ethereum::EthereumHeader, ids::CodeId, quorum::Member,
-    round::ExecutionParameters, signature::CompactSignature,
+    batch::BatchHeader,
+    ethereum::EthereumHeader,
+    ids::{CodeId, MessageId},
+    quorum::Member,
+    round::ExecutionParameters,
+    signature::CompactSignature,
 };
 use alloc::vec::Vec;
-use codec::{Decode, DecodeWithMemTracking, Encode};
-use primitive_types::H256;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use primitive_types::{H160, H256};
 use scale_info::TypeInfo;
+
+/// A native message that a block has taken.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub struct NativeId {
+    /// The message.
+    pub id: MessageId,
+    /// Who has signed it.
+    pub source: H160,
+}
 
 /// What a block says of its round.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
@@ -22,6 +46,8 @@ pub struct RoundFacts {
     pub rewound: bool,
     /// Codes accepted as valid in this block.
     pub codes: Vec<CodeId>,
+    /// Native messages of this block, in the order of its body.
+    pub natives: Vec<NativeId>,
     /// Prices and limits.
     pub parameters: ExecutionParameters,
     /// The block is a seal.

@@ -34,6 +34,9 @@ polkadot_sdk::sp_api::decl_runtime_apis! {
         fn code_answer(code_id: CodeId, request_id: H256) -> Option<CodeAnswer>;
         /// Whether a code was accepted.
         fn is_code_valid(code_id: CodeId) -> bool;
+        /// Whether native messages that refer to this Ethereum block can still be included; nothing if the block is not
+        /// known (yet, or any more).
+        fn is_reference_open(hash: H256) -> Option<bool>;
         /// Prices and limits.
         fn parameters() -> ExecutionParameters;
     }

@@ -79,6 +79,19 @@ impl CompactSignature {
         Ok(Self(bytes))
     }
 
+    /// As `r ‖ s ‖ v` with `v` of 27 or 28, as wallets write it.
+    pub const fn to_rsv(&self) -> [u8; 65] {
+        let mut rsv = [0; 65];
+        let mut index = 0;
+        while index < 64 {
+            rsv[index] = self.0[index];
+            index += 1;
+        }
+        rsv[64] = 27 + (rsv[32] >> 7);
+        rsv[32] &= 0x7f;
+        rsv
+    }
+
     /// The address whose key signed `digest`.
     ///
     /// # Errors

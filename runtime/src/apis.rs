@@ -279,6 +279,10 @@ impl_runtime_apis! {
             Execution::ancestors(hash, limit)
         }
 
+        fn is_reference_open(hash: H256) -> Option<bool> {
+            Execution::is_reference_open(hash)
+        }
+
         fn code_result(code_id: CodeId, request_id: H256) -> Option<Verdict> {
             pallet_execution::CodeAnswers::<Runtime>::get(code_id, request_id)
                 .map(|answer| answer.verdict)

@@ -426,7 +426,12 @@ impl Validators {
 
     /// Where the first node answers over WebSocket.
     pub fn node_url(&self) -> String {
-        let port = self.nodes.first().map_or(0, |node| node.rpc_port);
+        self.url_of(0)
+    }
+
+    /// Where a node answers over WebSocket, by the order in which they were started.
+    pub fn url_of(&self, node: usize) -> String {
+        let port = self.nodes.get(node).map_or(0, |node| node.rpc_port);
         format!("ws://127.0.0.1:{port}")
     }
 

@@ -1,8 +1,11 @@
 //! The command line as a dApp's developer uses it, against a development network.
 
-use alloy::primitives::{Address, U256};
+use alloy::{
+    primitives::{Address, U256},
+    providers::Provider,
+};
 use anyhow::{Context, Result, ensure};
-use gear_exe_programs::{COUNTER, TROUBLE};
+use gear_exe_programs::{COUNTER, PING, TROUBLE};
 use gear_exe_tests::{
     dev::{Dev, start, text},
     network::ask,
@@ -198,6 +201,39 @@ async fn mail_is_answered_and_its_value_claimed() -> Result<()> {
     ensure!(
         user.fail(&["claim-value", &nobody, id(1)?])?
             .contains("no program")
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_native_message_needs_no_transaction() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let dev = start(folder.path(), &["--tmp"], None).await?;
+    let user = User::of(&dev, 3)?;
+    let program = &user.program(folder.path(), PING, &[])?;
+    user.tx(&["send-message", program])?;
+    let wallet = dev.wallet(3)?;
+    let transactions = || wallet.provider.get_transaction_count(wallet.address);
+    let before = transactions().await?;
+
+    let answer = user.tx(&["send-message", program, "PING", "--native"])?;
+    assert_eq!(text(&answer, "reply")?, "0x504f4e47");
+    assert_eq!(answer["signers"], 1);
+    let watched = user.tx(&["send-message", program, "PING", "--native", "--watch"])?;
+    assert_eq!(text(&watched, "reply")?, "0x504f4e47");
+    assert_eq!(watched["level"], "settled");
+    assert_ne!(answer["message_id"], watched["message_id"]);
+
+    let nobody = Address::with_last_byte(1).to_string();
+    let refused = user.fail(&["send-message", &nobody, "PING", "--native"])?;
+    ensure!(
+        refused.contains("there is no program with this address"),
+        "{refused}"
+    );
+    assert_eq!(
+        transactions().await?,
+        before,
+        "nothing was sent to Ethereum"
     );
     Ok(())
 }

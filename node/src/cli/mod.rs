@@ -11,6 +11,7 @@ mod key;
 pub mod keys;
 mod keystore;
 mod mailbox;
+mod native;
 mod output;
 mod progress;
 mod query;

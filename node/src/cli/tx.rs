@@ -6,6 +6,7 @@ use super::{
     amount,
     connect::{Endpoints, Signer},
     mailbox::Letter,
+    native,
     output::{Answer, Format},
     query::meaning,
 };
@@ -75,6 +76,12 @@ enum TxCommand {
         /// ETH that goes with it.
         #[arg(long, value_name = "ETH", default_value = "0", value_parser = amount::eth)]
         value: u128,
+        /// Send it to the node by a signature alone, without a transaction on Ethereum.
+        #[arg(long, conflicts_with = "value")]
+        native: bool,
+        /// Show each level of confirmation until it is settled on Ethereum.
+        #[arg(long, requires = "native")]
+        watch: bool,
     },
     /// Reply to a message in the wallet's mailbox.
     SendReply {
@@ -126,6 +133,28 @@ struct CreateArgs {
 pub async fn run(args: TxArgs, format: Format) -> Result<(), CliError> {
     let key = args.signer.key()?;
     let progress = Arc::new(Progress::start("connecting"));
+    let wait = !args.no_wait;
+    if let TxCommand::SendMessage {
+        program,
+        payload,
+        native: true,
+        watch,
+        ..
+    } = args.command
+    {
+        let letter = native::Letter {
+            at: &args.endpoints,
+            key: &key,
+            program,
+            payload: payload.bytes()?,
+            patience: wait.then_some(Duration::from_secs(args.deadline)),
+            watch,
+            progress: &progress,
+        };
+        let answer = letter.send().await?;
+        progress.finish();
+        return answer.print(format);
+    }
     let reports = progress.clone();
     let options = Options {
         deadline: Duration::from_secs(args.deadline),
@@ -142,7 +171,6 @@ pub async fn run(args: TxArgs, format: Format) -> Result<(), CliError> {
         .await
         .map_err(client)?;
     let router = RouterClient::new(wallet.clone(), args.endpoints.router().await?);
-    let wait = !args.no_wait;
     let user = wallet.address();
     let letter = |mirror, message| Letter {
         at: &args.endpoints,
@@ -179,6 +207,7 @@ pub async fn run(args: TxArgs, format: Format) -> Result<(), CliError> {
             program,
             payload,
             value,
+            ..
         } => {
             let payload = payload.bytes()?;
             let mirror = mirror(&router, program).await?;

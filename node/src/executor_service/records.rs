@@ -1,11 +1,15 @@
 //! What is kept of each executed round, by block hash: on what it was executed, and what others need of its outcome.
 
-use crate::store::{Change, ROUNDS, ROUNDS_BY_ANCHOR, Store, StoreError, delete, put};
+use crate::store::{
+    CERTIFICATES, Change, NATIVES_ENDED, NATIVES_TAKEN, ROUNDS, ROUNDS_BY_ANCHOR, Store,
+    StoreError, Table, delete, put,
+};
 use codec::{Decode, Encode};
 use gear_exe_primitives::{
-    ActorId, CodeId, H256,
+    ActorId, CodeId, H256, MessageId,
     batch::AppliedBatch,
     ethereum::EthereumHeader,
+    report::NativeId,
     round::{ChainBlock, ExecutionParameters, RoundOutcome},
 };
 use std::sync::Arc;
@@ -25,6 +29,8 @@ pub struct RoundRecord {
     pub router: AppliedBatch,
     /// Codes that the chain accepted in the block.
     pub codes: Vec<CodeId>,
+    /// Native messages that the block has taken.
+    pub natives: Vec<NativeId>,
     /// Prices and limits of the round.
     pub parameters: ExecutionParameters,
     /// Nothing could change, so nothing was executed: the state is the base's, and the executor has no outcome.
@@ -37,6 +43,8 @@ pub struct RoundRecord {
     pub starved: Vec<ActorId>,
     /// The round changed programs.
     pub changes: bool,
+    /// Native messages that ended in the round.
+    pub ended: Vec<MessageId>,
 }
 
 impl RoundRecord {
@@ -55,12 +63,14 @@ impl RoundRecord {
             anchor,
             router,
             codes: Vec::new(),
+            natives: Vec::new(),
             parameters,
             quiet: true,
             state_root: H256::zero(),
             work_left: false,
             starved: Vec::new(),
             changes: false,
+            ended: Vec::new(),
         }
     }
 
@@ -77,6 +87,11 @@ impl RoundRecord {
             starved: self.starved.clone(),
         }
     }
+}
+
+/// Key of a native message in a block.
+fn place(id: MessageId, block: H256) -> Vec<u8> {
+    [id.as_ref(), block.as_bytes()].concat()
 }
 
 /// The records.
@@ -116,21 +131,63 @@ impl Records {
         self.0.get(ROUNDS_BY_ANCHOR, anchor)
     }
 
-    /// Keeps a record. A quiet one may be lost with the process: it costs nothing to make it again.
+    /// Keeps a record, and where to find the native messages that the block has taken and those that have ended in its
+    /// round. A quiet one may be lost with the process: it costs nothing to make it again.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store fails.
     pub fn keep(&self, record: &RoundRecord) -> Result<(), StoreError> {
-        let changes: [Change; 2] = [
-            put(ROUNDS, record.block.hash, record),
-            put(ROUNDS_BY_ANCHOR, record.anchor.hash, &record.block),
-        ];
+        let block = record.block;
+        let taken = record.natives.iter().map(|native| native.id);
+        let taken = taken.map(|id| put(NATIVES_TAKEN, place(id, block.hash), &block.number));
+        let ended = record
+            .ended
+            .iter()
+            .map(|id| put(NATIVES_ENDED, place(*id, block.hash), &block.number));
+        let changes: Vec<Change> = [
+            put(ROUNDS, block.hash, record),
+            put(ROUNDS_BY_ANCHOR, record.anchor.hash, &block),
+        ]
+        .into_iter()
+        .chain(taken)
+        .chain(ended)
+        .collect();
         if record.quiet && !record.block.number.is_multiple_of(64) {
             self.0.apply_soon(changes)
         } else {
             self.0.apply(changes)
         }
+    }
+
+    /// The blocks that have taken a native message, on whatever fork.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails.
+    pub fn taken(&self, id: MessageId) -> Result<Vec<ChainBlock>, StoreError> {
+        self.places(NATIVES_TAKEN, id)
+    }
+
+    /// The blocks in whose rounds a native message has ended, on whatever fork, and also before it was executed again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails.
+    pub fn ended(&self, id: MessageId) -> Result<Vec<ChainBlock>, StoreError> {
+        self.places(NATIVES_ENDED, id)
+    }
+
+    fn places(&self, table: Table, id: MessageId) -> Result<Vec<ChainBlock>, StoreError> {
+        let found = self.0.scan::<u64>(table, id.as_ref())?;
+        let block = |(key, number): (Vec<u8>, u64)| {
+            let hash = key.get(32..64)?;
+            Some(ChainBlock {
+                number,
+                hash: H256::from_slice(hash),
+            })
+        };
+        Ok(found.into_iter().filter_map(block).collect())
     }
 
     /// Up to `limit` blocks with records, from `block` down its parents.
@@ -159,7 +216,17 @@ impl Records {
         if blocks.is_empty() {
             return Ok(());
         }
-        self.0
-            .apply_soon(blocks.iter().map(|block| delete(ROUNDS, *block)))
+        let mut changes = Vec::new();
+        for block in blocks {
+            if let Some(record) = self.get(*block)? {
+                let taken = record.natives.iter().map(|native| native.id);
+                changes.extend(taken.map(|id| delete(NATIVES_TAKEN, place(id, *block))));
+                let ended = record.ended.iter();
+                changes.extend(ended.map(|id| delete(NATIVES_ENDED, place(*id, *block))));
+            }
+            changes.push(delete(ROUNDS, *block));
+            changes.push(delete(CERTIFICATES, *block));
+        }
+        self.0.apply_soon(changes)
     }
 }

@@ -17,7 +17,8 @@ use gear_exe_primitives::{
     batch::AppliedBatch,
     ethereum::{EthereumBlock, EthereumEvent, EthereumHeader, MirrorEvent, RouterEvent},
     message::ReplyCode,
-    round::{ExecutionParameters, RoundInput},
+    report::NativeId,
+    round::{ExecutionParameters, NativeMessage, RoundInput},
     runtime_api::RoundFacts,
 };
 use parking_lot::Mutex;
@@ -28,6 +29,7 @@ struct TestChain {
     blocks: Mutex<BTreeMap<H256, (Place, RoundFacts)>>,
     best: Mutex<ChainBlock>,
     finalised: Mutex<H256>,
+    natives: Mutex<BTreeMap<MessageId, NativeMessage>>,
 }
 
 impl Chain for TestChain {
@@ -60,6 +62,14 @@ impl Chain for TestChain {
             .ok_or(ChainError::Unknown(block))
     }
 
+    fn natives(&self, block: H256, ids: &[NativeId]) -> Result<Vec<NativeMessage>, ChainError> {
+        let natives = self.natives.lock();
+        ids.iter()
+            .map(|wanted| natives.get(&wanted.id).cloned())
+            .collect::<Option<_>>()
+            .ok_or(ChainError::Natives(block))
+    }
+
     fn ethereum_finalised(&self, _: H256) -> Result<H256, ChainError> {
         Ok(*self.finalised.lock())
     }
@@ -80,6 +90,7 @@ impl TestChain {
             previous_anchor: anchor,
             rewound,
             codes: codes.to_vec(),
+            natives: Vec::new(),
             parameters: ExecutionParameters::default(),
             seal: false,
         };
@@ -421,4 +432,71 @@ fn settled_rounds_are_forgotten_and_nothing_needs_them() {
     world.chain.extend(header(2, 1, 1), &[]);
     world.done();
     assert_eq!(world.best().base, block(520));
+}
+
+impl TestChain {
+    /// Puts a block with native messages on the best one.
+    fn extend_with(&self, anchor: EthereumHeader, rewound: bool, natives: &[u8]) {
+        let best = self.best();
+        let ids = natives.iter().map(|number| {
+            let native = NativeMessage {
+                id: MessageId::from([*number; 32]),
+                source: H160::repeat_byte(0x33),
+                destination: PROGRAM.into(),
+                payload: Vec::new(),
+                value: 0,
+                receipt_only: true,
+            };
+            let id = NativeId {
+                id: native.id,
+                source: native.source,
+            };
+            self.natives.lock().insert(native.id, native);
+            id
+        });
+        let ids: Vec<_> = ids.collect();
+        let new = block(best.number + 1);
+        self.push(new, best.hash, anchor, rewound, &[]);
+        if let Some((_, facts)) = self.blocks.lock().get_mut(&new.hash) {
+            facts.natives = ids;
+        }
+    }
+}
+
+/// Case 5: natives survive a reorganisation of Ethereum, each once and in order.
+#[test]
+fn native_messages_are_taken_in_again_where_ethereum_went_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(folder.path());
+    let code_id = world.worker.executor.add_code(&code()).unwrap();
+    world.worker.history.fold(first_events(), &[]).unwrap();
+    for header in [header(2, 1, 1), header(2, 2, 1)] {
+        let block = EthereumBlock {
+            header,
+            events: Vec::new(),
+        };
+        world.worker.history.fold(block, &[]).unwrap();
+    }
+    world.chain.extend(header(0, 1, 1), &[code_id]);
+    world.chain.extend(header(1, 1, 1), &[]);
+    world.chain.extend_with(header(2, 1, 1), false, &[11, 12]);
+    world.chain.extend_with(header(2, 1, 1), false, &[13]);
+    world.done();
+    let id = |number: u8| MessageId::from([number; 32]);
+    assert_eq!(world.receipts(), [(id(13), ReplyCode::SUCCESS_AUTO)]);
+    assert_eq!(world.worker.records.taken(id(11)).unwrap(), [block(3)]);
+    assert_eq!(world.worker.records.ended(id(11)).unwrap(), [block(3)]);
+
+    // The branch with block 2 of salt 1 is left: what was executed on it is executed again, before what is new.
+    world.chain.extend_with(header(2, 2, 1), true, &[14]);
+    world.done();
+    let round = world.best();
+    assert_eq!((round.block, round.base), (block(5), block(2)));
+    let ended: Vec<_> = world.receipts().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ended, [11, 12, 13, 14].map(id));
+    assert_eq!(
+        world.worker.records.ended(id(11)).unwrap(),
+        [block(3), block(5)]
+    );
+    assert_eq!(world.worker.records.taken(id(11)).unwrap(), [block(3)]);
 }

@@ -323,12 +323,13 @@ impl Worker {
                 "rounds after the base are executed again on another branch of Ethereum"
             );
         }
+        let (codes, native) = self.brought(place, &base, &facts)?;
         let input = RoundInput {
             block,
             anchor: facts.anchor,
             ethereum: self.ethereum(facts.anchor, &base)?,
-            codes: self.codes(parent, &base, &facts)?,
-            native: natives(),
+            codes,
+            native,
             parameters: facts.parameters,
         };
         let quiet = is_quiet(&input, &base);
@@ -339,12 +340,14 @@ impl Worker {
             anchor: facts.anchor,
             router,
             codes: facts.codes,
+            natives: facts.natives,
             parameters: facts.parameters,
             quiet,
             state_root: base.state_root,
             work_left: false,
             starved: base.starved.clone(),
             changes: false,
+            ended: Vec::new(),
         };
         let outcome = if quiet {
             record.quiet_outcome()
@@ -354,6 +357,8 @@ impl Worker {
             record.work_left = outcome.work_left;
             record.starved.clone_from(&outcome.starved);
             record.changes = !outcome.transitions.is_empty();
+            let ended = outcome.replies.iter().map(|reply| reply.message_id);
+            record.ended = ended.collect();
             outcome
         };
         self.records.keep(&record)?;
@@ -388,24 +393,33 @@ impl Worker {
         Ok(blocks)
     }
 
-    /// Codes accepted after the base, up to this block, in the order of the chain.
-    fn codes(
+    /// What the blocks after the base up to this one have brought, in the order of the chain: codes that were accepted, and
+    /// native messages. Those of blocks that were executed on another branch of Ethereum are taken in again.
+    fn brought(
         &self,
-        parent: H256,
+        place: Place,
         base: &RoundRecord,
         facts: &RoundFacts,
-    ) -> Result<Vec<CodeId>, Lacking> {
-        let mut lists = vec![facts.codes.clone()];
-        let mut cursor = parent;
+    ) -> Result<(Vec<CodeId>, Vec<NativeMessage>), Lacking> {
+        let mut blocks = vec![(place.block.hash, facts.codes.clone(), facts.natives.clone())];
+        let mut cursor = place.parent;
         while cursor != base.block.hash {
-            let (codes, parent) = match self.records.get(cursor)? {
-                Some(record) => (record.codes, record.parent),
-                None => (self.facts(cursor)?.codes, self.chain.place(cursor)?.parent),
+            let (codes, natives, parent) = match self.records.get(cursor)? {
+                Some(record) => (record.codes, record.natives, record.parent),
+                None => {
+                    let facts = self.facts(cursor)?;
+                    (facts.codes, facts.natives, self.chain.place(cursor)?.parent)
+                }
             };
-            lists.push(codes);
+            blocks.push((cursor, codes, natives));
             cursor = parent;
         }
-        Ok(lists.into_iter().rev().flatten().collect())
+        let (mut codes, mut natives) = (Vec::new(), Vec::new());
+        for (block, accepted, taken) in blocks.into_iter().rev() {
+            codes.extend(accepted);
+            natives.extend(self.chain.natives(block, &taken)?);
+        }
+        Ok((codes, natives))
     }
 
     fn tell(&self, record: &RoundRecord, outcome: &RoundOutcome) {
@@ -452,11 +466,6 @@ impl Worker {
             );
         }
     }
-}
-
-/// Native messages of a block. There is no call that brings any yet; their room is here.
-const fn natives() -> Vec<NativeMessage> {
-    Vec::new()
 }
 
 /// Whether a round with this input can change nothing on this base. Every node must answer alike: it looks at nothing

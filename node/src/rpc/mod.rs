@@ -2,7 +2,7 @@
 //!
 //! The methods and shapes up to 0.5.2 of the JavaScript client `@vara-eth/api` are served as they are, so that existing
 //! dApps work unmodified; `gear_*` are ours. Everything is read from executed rounds ([`crate::rounds::Rounds`]), from
-//! the executor's content-addressed store, and from the observer of Ethereum. Nothing here changes anything.
+//! the executor's content-addressed store, and from the observer of Ethereum. Nothing here changes anything but `injected_sendTransaction`.
 //!
 //! | file | methods |
 //! |---|---|
@@ -11,6 +11,7 @@
 //! | `program` | `program_ids`, `program_codeId`, `program_read…`, `gear_programState` |
 //! | `calculate` | `program_calculateReplyForHandle`, `gear_estimateCost` |
 //! | `proof` | `gear_stateProof` |
+//! | `injected` | `injected_sendTransaction`, `…AndWatch`, `injected_getTransactionReceipt`, `injected_getTransactions` |
 //! | `subscription` | `program_subscribeBestState`, `program_unsubscribeBestState` |
 //! | `settlement` | `gear_round`, `gear_messageStatus`, `gear_batchBody` |
 //! | here | `version`, `routerAddress`, Substrate's `system_accountNextIndex`, `payment_…` |
@@ -38,6 +39,7 @@ mod calculate;
 mod chain;
 mod code;
 pub mod error;
+mod injected;
 pub mod limit;
 mod params;
 mod program;
@@ -52,7 +54,9 @@ pub use chain::{Chain, ClientChain};
 pub use subscription::NumericIds;
 
 use crate::{
+    certificates::CertificateService,
     ethereum_service::History,
+    natives::Natives,
     rounds::{Batches, ExecutedRound, Rounds},
 };
 use error::RpcError;
@@ -94,6 +98,10 @@ pub struct RpcDeps<C, P> {
     pub history: Arc<History>,
     /// The Router's address.
     pub router: H160,
+    /// Signed rounds and certificates.
+    pub certificates: Arc<CertificateService>,
+    /// Native messages.
+    pub natives: Arc<dyn Natives>,
 }
 
 impl<C, P> Clone for RpcDeps<C, P> {
@@ -106,6 +114,8 @@ impl<C, P> Clone for RpcDeps<C, P> {
             ethereum: self.ethereum.clone(),
             history: self.history.clone(),
             router: self.router,
+            certificates: self.certificates.clone(),
+            natives: self.natives.clone(),
         }
     }
 }
@@ -136,6 +146,8 @@ where
         }),
         ethereum: deps.ethereum,
         router: deps.router,
+        certificates: deps.certificates,
+        natives: deps.natives,
     })?;
     all.merge(System::new(deps.client.clone(), deps.pool).into_rpc())?;
     all.merge(TransactionPayment::new(deps.client).into_rpc())?;
@@ -154,6 +166,10 @@ pub struct GearDeps {
     pub ethereum: Observer,
     /// The Router's address.
     pub router: H160,
+    /// Signed rounds and certificates.
+    pub certificates: Arc<CertificateService>,
+    /// Native messages.
+    pub natives: Arc<dyn Natives>,
 }
 
 /// Our own methods, without Substrate's.
@@ -180,6 +196,7 @@ pub fn gear(deps: GearDeps) -> Result<RpcModule<()>, RegisterMethodError> {
     calculate::register(&mut module)?;
     proof::register(&mut module)?;
     settlement::register(&mut module)?;
+    injected::register(&mut module)?;
     subscription::register(&mut module)?;
     Ok(module.remove_context())
 }

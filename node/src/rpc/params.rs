@@ -97,6 +97,16 @@ impl Args {
         })
     }
 
+    /// A value of a type that is read from JSON.
+    pub(super) fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        place: usize,
+        expected: &str,
+    ) -> Result<T, RpcError> {
+        let raw = self.required(place, self.raw(place), expected)?;
+        serde_json::from_str(raw).map_err(|_| self.wrong(place, expected))
+    }
+
     /// A hash, or nothing.
     pub(super) fn optional_hash(&self, place: usize) -> Result<Option<H256>, RpcError> {
         const EXPECTED: &str = "32 bytes in hex with 0x";

@@ -13,6 +13,7 @@ use codec::Encode;
 use gear_exe_primitives::{
     H256, MessageId,
     batch::AppliedBatch,
+    certificate::Certificate,
     merkle,
     message::{Receipt as RawReceipt, receipts_root},
     transition::{StateTransition, list_hash},
@@ -123,6 +124,8 @@ fn describe(round: &ExecutedRound, from: usize) -> Round {
 enum Level {
     /// This node has executed it.
     Executed,
+    /// A quorum of validators has signed its round.
+    Certified,
     /// GRANDPA has finalised the block of its round.
     Finalized,
     /// The Router holds a batch with its round.
@@ -177,8 +180,58 @@ struct Status {
     proof: Proof,
     #[serde(flatten)]
     roots: Roots,
+    /// The quorum's signatures on its round; null if there is none yet, or if it has got another outcome than this node.
+    certificate: Option<CertificateShape>,
     /// Set from `committed` on.
     batch: Option<HeldBatch>,
+}
+
+/// A certificate: what was signed as typed data `Round(…)` in the Router's domain, and by whom of the set.
+#[derive(Clone, Debug, Serialize)]
+struct CertificateShape {
+    genesis: H256,
+    set_id: u64,
+    block: Block,
+    anchor_number: u64,
+    anchor_hash: H256,
+    outcome: H256,
+    /// Bit `i % 8`, from the least significant, of byte `i / 8`.
+    signers: Hex,
+    /// 64 bytes each (EIP-2098), in the order of the set.
+    signatures: Vec<Hex>,
+}
+
+impl CertificateShape {
+    fn of(certificate: &Certificate, genesis: H256) -> Self {
+        let statement = certificate.statement;
+        Self {
+            genesis,
+            set_id: statement.set_id,
+            block: Block {
+                number: statement.block_number,
+                hash: statement.block_hash,
+            },
+            anchor_number: statement.anchor.number,
+            anchor_hash: statement.anchor.hash,
+            outcome: statement.outcome,
+            signers: Hex(certificate.signers.clone()),
+            signatures: certificate
+                .signatures
+                .iter()
+                .map(|signature| Hex(signature.0.to_vec()))
+                .collect(),
+        }
+    }
+}
+
+/// The certificate of this very outcome.
+fn certificate(context: &Context, round: &ExecutedRound) -> Result<Option<Certificate>, RpcError> {
+    let found = context
+        .deps
+        .certificates
+        .certificate(round.block.hash)
+        .map_err(|error| RpcError::Internal(error.to_string()))?;
+    Ok(found.filter(|found| found.statement.outcome == round.outcome.root()))
 }
 
 /// What became of a message. Null if it ended in none of the last [`SEARCHED_ROUNDS`] rounds of the best chain: it is not
@@ -203,7 +256,14 @@ fn find(context: &Context, id: MessageId) -> Result<Option<Status>, RpcError> {
             .iter()
             .position(|receipt| receipt.message_id == id);
         if let (Some(index), Some(tip)) = (place, tip) {
-            return prove(&round, index, confirm(context, &round, tip, &path)).map(Some);
+            let certificate = certificate(context, &round)?;
+            let (mut level, batch) = confirm(context, &round, tip, &path);
+            if certificate.is_some() {
+                level = level.max(Level::Certified);
+            }
+            let (_, genesis) = context.deps.certificates.domain();
+            let certificate = certificate.map(|found| CertificateShape::of(&found, genesis));
+            return prove(&round, index, level, certificate, batch).map(Some);
         }
         at = rounds.round(round.parent);
     }
@@ -245,7 +305,9 @@ fn confirm(
 fn prove(
     round: &ExecutedRound,
     index: usize,
-    (level, batch): (Level, Option<AppliedBatch>),
+    level: Level,
+    certificate: Option<CertificateShape>,
+    batch: Option<AppliedBatch>,
 ) -> Result<Status, RpcError> {
     let receipts = &round.outcome.receipts;
     let leaves: Vec<H256> = receipts.iter().map(RawReceipt::leaf).collect();
@@ -267,6 +329,7 @@ fn prove(
             siblings,
         },
         roots: Roots::of(round),
+        certificate,
         batch: batch.map(Into::into),
     })
 }

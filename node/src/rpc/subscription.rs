@@ -57,18 +57,21 @@ pub(super) fn register(module: &mut RpcModule<Context>) -> Result<(), RegisterMe
         UNSUBSCRIBE,
         |params, pending, context, _| serve(params, pending, context),
     )?;
-    number_ids(module)
+    number_ids(module, SUBSCRIBE)
 }
 
-/// Makes the subscription's ids numeric, whatever the server gives to others.
-fn number_ids(module: &mut RpcModule<Context>) -> Result<(), RegisterMethodError> {
-    if let Some(MethodCallback::Subscription(subscribe)) = module.remove_method(SUBSCRIBE) {
+/// Makes a subscription's ids numeric, whatever the server gives to others.
+pub(super) fn number_ids(
+    module: &mut RpcModule<Context>,
+    name: &'static str,
+) -> Result<(), RegisterMethodError> {
+    if let Some(MethodCallback::Subscription(subscribe)) = module.remove_method(name) {
         let numbered: jsonrpsee::core::server::SubscriptionMethod<'static> =
             Arc::new(move |id, params, sink, mut state, extensions| {
                 state.id_provider = &NUMERIC_IDS;
                 subscribe(id, params, sink, state, extensions)
             });
-        module.verify_and_insert(SUBSCRIBE, MethodCallback::Subscription(numbered))?;
+        module.verify_and_insert(name, MethodCallback::Subscription(numbered))?;
     }
     Ok(())
 }

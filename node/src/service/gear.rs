@@ -4,6 +4,10 @@ use super::{FullClient, FullPool, GearOptions, other};
 use crate::{
     backend::Backends,
     blobs,
+    certificates::{
+        CertificateService, FullChain, Parts as CertificateParts, book::SignedRound, gossip,
+        journal::RoundJournal,
+    },
     codes::Codes,
     equivocations::Equivocations,
     ethereum_service::{EthereumService, History},
@@ -56,6 +60,9 @@ pub struct GearParts {
     stakes: Arc<Stakes>,
     facts: Arc<Facts>,
     settlement: Arc<SettlementService<FullClient, FullPool>>,
+    /// Signed rounds and certificates.
+    pub certificates: Arc<CertificateService>,
+    signed_rounds: mpsc::UnboundedReceiver<SignedRound>,
     equivocations: Equivocations<FullClient, FullPool>,
     events: mpsc::Receiver<ObserverEvent>,
     stale_after: Option<Duration>,
@@ -161,7 +168,10 @@ impl GearParts {
         let wake = Arc::new(Notify::new());
         let rounds = ExecutorService::new(
             Worker {
-                chain: Arc::new(ClientChain(client.clone())),
+                chain: Arc::new(ClientChain {
+                    client: client.clone(),
+                    domain,
+                }),
                 history,
                 executor,
                 records: Records::new(store.clone()),
@@ -191,6 +201,16 @@ impl GearParts {
             },
             metrics.clone(),
         );
+        let (certificates, signed_rounds) = CertificateService::new(CertificateParts {
+            client: Arc::new(FullChain(client.clone())),
+            rounds: rounds.clone(),
+            keystore: config.role.is_authority().then(|| keystore.clone()),
+            journal: RoundJournal::open(signing.clone()).map_err(other)?,
+            store: store.clone(),
+            metrics: metrics.clone(),
+            domain,
+            genesis,
+        });
         let batches = Arc::new(BuiltBatches::new(store.clone(), metrics.clone()));
         let settlement = Arc::new(SettlementService {
             client: client.clone(),
@@ -223,6 +243,8 @@ impl GearParts {
             stakes,
             facts,
             settlement,
+            certificates,
+            signed_rounds,
             equivocations: Equivocations {
                 client: client.clone(),
                 pool: pool.clone(),
@@ -233,7 +255,7 @@ impl GearParts {
     }
 
     /// Starts our tasks. The node ends if one of them does.
-    pub(super) fn spawn(self, task_manager: &TaskManager) {
+    pub(super) fn spawn(self, task_manager: &TaskManager, wires: gossip::Wires) {
         let tasks = task_manager.spawn_essential_handle();
         tasks.spawn(
             "gear-ethereum",
@@ -250,6 +272,13 @@ impl GearParts {
         tasks.spawn("gear-stakes", GROUP, self.stakes.run());
         tasks.spawn("gear-facts", GROUP, self.facts.run());
         tasks.spawn("gear-rounds", GROUP, self.rounds.run());
+        let certificates = self.certificates.clone();
+        tasks.spawn("gear-certificates", GROUP, certificates.run());
+        tasks.spawn(
+            "gear-gossip",
+            GROUP,
+            gossip::run(self.certificates, self.signed_rounds, wires),
+        );
         tasks.spawn("gear-settlement", GROUP, self.settlement.run());
         tasks.spawn("gear-equivocations", GROUP, self.equivocations.run());
     }

@@ -10,8 +10,10 @@ mod gear;
 pub use gear::GearParts;
 
 use crate::{
+    certificates::gossip,
     chain_spec::HostFunctions,
     metrics::Metrics,
+    natives::NativeService,
     rounds::{Batches, Rounds},
     rpc,
 };
@@ -207,6 +209,12 @@ pub fn build(mut config: Configuration, options: GearOptions) -> Result<Node, Er
             net_config.peer_store_handle(),
         );
     net_config.add_notification_protocol(grandpa_config);
+    let (rounds_config, rounds_notifications) = gossip::config::<Litep2pNetworkBackend>(
+        parts.genesis,
+        network_metrics.clone(),
+        net_config.peer_store_handle(),
+    );
+    net_config.add_notification_protocol(rounds_config);
     let warp_sync = Arc::new(sc_consensus_grandpa::warp_proof::NetworkProvider::new(
         backend.clone(),
         consensus.link.shared_authority_set().clone(),
@@ -255,6 +263,20 @@ pub fn build(mut config: Configuration, options: GearOptions) -> Result<Node, Er
         ethereum: parts.observer.clone(),
         history: parts.history(),
         router: parts.domain.router,
+        certificates: parts.certificates.clone(),
+        natives: Arc::new(NativeService {
+            client: client.clone(),
+            pool: pool.clone(),
+            rounds: parts.rounds.clone(),
+            certificates: parts.certificates.clone(),
+            domain: parts.domain,
+        }),
+    };
+    let wires = gossip::Wires {
+        network: network.clone(),
+        sync: sync_service.clone(),
+        notifications: rounds_notifications,
+        registry: registry.clone(),
     };
     let authoring = consensus::Authoring::of(&config);
     let rpc = sc_service::spawn_tasks(SpawnTasksParams {
@@ -302,7 +324,7 @@ pub fn build(mut config: Configuration, options: GearOptions) -> Result<Node, Er
         rpc,
         task_manager,
     };
-    parts.spawn(&node.task_manager);
+    parts.spawn(&node.task_manager, wires);
     Ok(node)
 }
 

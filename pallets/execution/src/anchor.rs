@@ -91,6 +91,7 @@ impl<T: Config> Pallet<T> {
     fn set_anchor(old: EthereumHeader, new: EthereumHeader) {
         Self::hold(new.hash);
         Anchor::<T>::put(new);
+        Self::note_references(old, new);
         Self::release(old.hash);
     }
 

@@ -9,9 +9,11 @@ use frame_support::{
 };
 use frame_system::{RawOrigin, pallet_prelude::BlockNumberFor};
 use gear_exe_primitives::{
-    CodeId, H256,
+    CodeId, H160, H256, MessageId,
     ethereum::{BlockId, EthereumHeader, MAX_HEADER_LENGTH},
+    native::{MAX_PAYLOAD, NativeTransaction, SignedNative, SigningForm},
     quorum::Member,
+    report::NativeId,
     signature::{CompactSignature, address_of_secret},
     vote::{CodeVote, Verdict, View},
 };
@@ -132,6 +134,35 @@ fn code_vote<T: Config>(validator: u32) -> Result<(CodeVote, CompactSignature), 
     let digest = vote.digest(T::Validators::genesis_hash());
     let signature = CompactSignature::sign(&secret(validator), digest).map_err(|_| "sign")?;
     Ok((vote, signature))
+}
+
+/// A message of `bytes` bytes that refers to `reference`.
+fn native<T: Config>(
+    reference: EthereumHeader,
+    bytes: u32,
+) -> Result<SignedNative, BenchmarkError> {
+    HighestAnchor::<T>::put(reference.number);
+    NativeRules::<T>::put(NativeParameters {
+        window: 64,
+        max_per_block: MAX_NATIVES_PER_BLOCK,
+    });
+    Pallet::<T>::note_reference(reference);
+    let domain = T::Domain::get().ok_or("no Router")?;
+    let transaction = NativeTransaction {
+        destination: H160::repeat_byte(1),
+        payload: alloc::vec![1; bytes as usize],
+        value: 0,
+        reference_block: reference.hash,
+        salt: alloc::vec![2; 32],
+    };
+    let form = SigningForm::Typed;
+    let digest = transaction.digest(form, &domain);
+    Ok(SignedNative {
+        transaction,
+        form,
+        source: address_of_secret(&secret(0)).map_err(|_| "secret")?,
+        signature: CompactSignature::sign(&secret(0), digest).map_err(|_| "sign")?,
+    })
 }
 
 #[benchmarks(where <T as frame_system::Config>::RuntimeCall: From<Call<T>>)]
@@ -275,6 +306,67 @@ mod benchmarks {
             <Pallet<T> as Hooks<BlockNumberFor<T>>>::on_initialize(now);
         }
         assert_eq!(Headers::<T>::count(), 1);
+        Ok(())
+    }
+
+    /// A message of `n` bytes in a block that has taken as many as it can but one.
+    #[benchmark]
+    fn submit_native(n: Linear<0, { MAX_PAYLOAD as u32 }>) -> Result<(), BenchmarkError> {
+        let root = start::<T>();
+        let signed = native::<T>(root, n)?;
+        let ids = (1..MAX_NATIVES_PER_BLOCK).map(|number| NativeId {
+            id: MessageId(hash(number.into())),
+            source: signed.source,
+        });
+        Natives::<T>::put(BoundedVec::truncate_from(ids.collect()));
+        NativesIn::<T>::put(NativeCount {
+            block: 100,
+            messages: MAX_NATIVES_PER_BLOCK.saturating_sub(1),
+        });
+
+        #[extrinsic_call]
+        _(RawOrigin::Authorized, signed);
+
+        assert_eq!(NativesIn::<T>::get().messages, MAX_NATIVES_PER_BLOCK);
+        Ok(())
+    }
+
+    #[benchmark]
+    fn authorize_native(n: Linear<0, { MAX_PAYLOAD as u32 }>) -> Result<(), BenchmarkError> {
+        let root = start::<T>();
+        let signed = native::<T>(root, n)?;
+        let call: <T as frame_system::Config>::RuntimeCall = Call::submit_native { signed }.into();
+
+        #[block]
+        {
+            call.authorize(TransactionSource::External)
+                .ok_or("not authorised")?
+                .map_err(|_| "refused")?;
+        }
+        Ok(())
+    }
+
+    /// `n` messages whose window has closed.
+    #[benchmark]
+    fn forget_natives(
+        n: Linear<0, { crate::natives::FORGET_PER_BLOCK - 2 }>,
+    ) -> Result<(), BenchmarkError> {
+        let root = start::<T>();
+        let window: u64 = NativeRules::<T>::get().window.into();
+        OldestReference::<T>::put(root.number);
+        SeenFrom::<T>::put(root.number);
+        Pallet::<T>::note_reference(root);
+        for number in 0..n {
+            Seen::<T>::insert(root.number, MessageId(hash(number.into())), ());
+        }
+        HighestAnchor::<T>::put(root.number.saturating_add(window).saturating_add(1));
+
+        #[block]
+        {
+            Pallet::<T>::forget_natives();
+        }
+        assert_eq!(Seen::<T>::iter().count(), 0);
+        assert!(!References::<T>::contains_key(root.hash));
         Ok(())
     }
 

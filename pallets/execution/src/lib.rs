@@ -17,7 +17,11 @@
 //! * `views.rs`: which views are taken, and when they are forgotten.
 //! * `headers.rs`: which Ethereum headers are kept.
 //! * `anchor.rs`: where anchor and finalised block move, and what the Router holds.
+//! Native messages are calls that users have signed with Ethereum keys. A block takes each once; the round executes them in
+//! the order of the block's body.
+//!
 //! * `codes.rs`: verdicts on codes.
+//! * `natives.rs`: which native messages are taken.
 //! * `offchain.rs`: how a validator's node votes.
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -33,6 +37,7 @@ mod codes;
 mod headers;
 #[cfg(test)]
 mod mock;
+mod natives;
 mod offchain;
 mod support;
 #[cfg(test)]
@@ -58,10 +63,12 @@ pub mod pallet {
     use frame_support::pallet_prelude::*;
     use frame_system::{offchain::CreateAuthorizedTransaction, pallet_prelude::*};
     use gear_exe_primitives::{
-        CodeId, H256,
+        CodeId, H256, MessageId,
+        batch::RouterDomain,
         ethereum::{BlockId, EthereumHeader, MAX_HEADER_LENGTH},
         host,
-        report::RoundFacts,
+        native::SignedNative,
+        report::{NativeId, RoundFacts},
         round::ExecutionParameters,
         signature::CompactSignature,
         vote::{CodeAnswer, CodeVote, Verdict, View},
@@ -74,6 +81,10 @@ pub mod pallet {
     pub const MAX_CODES_PER_BLOCK: u32 = 64;
     /// Requests for code validation on which one validator may have an undecided vote.
     pub const MAX_OPEN_VOTES: u32 = 64;
+    /// Native messages that one block can take, whatever governance sets.
+    pub const MAX_NATIVES_PER_BLOCK: u32 = 4_096;
+    /// Branches of Ethereum to whose block of one number messages may refer.
+    pub const MAX_SIBLINGS: u32 = 16;
 
     /// The headers of a view, oldest first, each as RLP.
     pub type HeaderList =
@@ -91,6 +102,8 @@ pub mod pallet {
         polkadot_sdk::frame_system::Config<RuntimeEvent: From<Event<Self>>>
         + CreateAuthorizedTransaction<Call<Self>>
     {
+        /// The Router that the network settles on; nothing if there is none.
+        type Domain: Get<Option<RouterDomain>>;
         /// The validator set that votes.
         type Validators: ValidatorSet;
         /// Where code results go.
@@ -181,6 +194,45 @@ pub mod pallet {
     #[pallet::storage]
     pub type SpokenIn<T> = StorageMap<_, Twox64Concat, u32, Spoken, ValueQuery>;
 
+    /// The highest number that the anchor has ever had: what the windows of native messages are measured by.
+    #[pallet::storage]
+    pub type HighestAnchor<T> = StorageValue<_, u64, ValueQuery>;
+
+    /// Ethereum blocks that native messages may refer to, with their numbers: those on which the anchor was, or which it has
+    /// passed, as long as their window is open.
+    #[pallet::storage]
+    pub type References<T> = StorageMap<_, Identity, H256, u64, OptionQuery>;
+
+    /// The same by number.
+    #[pallet::storage]
+    pub type ReferencesAt<T> =
+        StorageMap<_, Twox64Concat, u64, BoundedVec<H256, ConstU32<MAX_SIBLINGS>>, ValueQuery>;
+
+    /// The number below which no reference block is kept.
+    #[pallet::storage]
+    pub type OldestReference<T> = StorageValue<_, u64, ValueQuery>;
+
+    /// Native messages that were taken, by the number of their reference block, until its window is closed.
+    #[pallet::storage]
+    pub type Seen<T> = StorageDoubleMap<_, Twox64Concat, u64, Identity, MessageId, (), OptionQuery>;
+
+    /// The number of the reference block below which no message is remembered.
+    #[pallet::storage]
+    pub type SeenFrom<T> = StorageValue<_, u64, ValueQuery>;
+
+    /// Native messages of the last block that has taken any, in the order of its body.
+    #[pallet::storage]
+    pub type Natives<T> =
+        StorageValue<_, BoundedVec<NativeId, ConstU32<MAX_NATIVES_PER_BLOCK>>, ValueQuery>;
+
+    /// Which block that was, and how many it has taken.
+    #[pallet::storage]
+    pub type NativesIn<T> = StorageValue<_, NativeCount, ValueQuery>;
+
+    /// How native messages are taken.
+    #[pallet::storage]
+    pub type NativeRules<T> = StorageValue<_, NativeParameters, ValueQuery>;
+
     /// Prices and limits of execution.
     #[pallet::storage]
     pub type Parameters<T> = StorageValue<_, ExecutionParameters, ValueQuery>;
@@ -199,6 +251,8 @@ pub mod pallet {
         pub parameters: ExecutionParameters,
         /// How views are taken.
         pub views: ViewParameters,
+        /// How native messages are taken.
+        pub natives: NativeParameters,
         /// Marker.
         #[serde(skip)]
         pub _config: PhantomData<T>,
@@ -209,6 +263,11 @@ pub mod pallet {
         fn build(&self) {
             Parameters::<T>::put(self.parameters);
             ViewRules::<T>::put(self.views);
+            NativeRules::<T>::put(self.natives);
+            HighestAnchor::<T>::put(self.ethereum.number);
+            OldestReference::<T>::put(self.ethereum.number);
+            SeenFrom::<T>::put(self.ethereum.number);
+            Pallet::<T>::note_reference(self.ethereum);
             Anchor::<T>::put(self.ethereum);
             PreviousAnchor::<T>::put(self.ethereum);
             Finalised::<T>::put(self.ethereum);
@@ -264,6 +323,11 @@ pub mod pallet {
             /// The new ones.
             parameters: ExecutionParameters,
         },
+        /// The rules for native messages have changed.
+        NativeParametersChanged {
+            /// The new ones.
+            parameters: NativeParameters,
+        },
         /// The rules for views have changed.
         ViewParametersChanged {
             /// The new ones.
@@ -281,6 +345,8 @@ pub mod pallet {
         TooManyCodes,
         /// A parameter is zero that must not be.
         ZeroParameter,
+        /// The native message cannot be taken now, though it could when it was authorised.
+        NotTaken,
     }
 
     #[pallet::hooks]
@@ -296,7 +362,9 @@ pub mod pallet {
                 VotingSet::<T>::put(set_id);
             }
             let pruned = Self::prune();
+            let forgotten = Self::forget_natives();
             T::WeightInfo::on_initialize(pruned)
+                .saturating_add(T::WeightInfo::forget_natives(forgotten))
                 .saturating_add(T::WeightInfo::on_finalize(Views::<T>::count()))
                 .saturating_add(T::DbWeight::get().reads_writes(dropped, dropped))
         }
@@ -372,6 +440,20 @@ pub mod pallet {
             let _ = signature;
             Self::take_code_vote(&vote, validator)
         }
+
+        /// Brings a message to a program, signed by a user with an Ethereum key; free, since the program pays for its
+        /// execution. Nodes send it when a client calls `injected_sendTransaction`.
+        ///
+        /// - `signed`: the message and its signature. It refers to an Ethereum block; it can be included until that lies
+        ///   `NativeRules.window` blocks behind, and never twice.
+        #[pallet::call_index(2)]
+        #[pallet::weight(T::WeightInfo::submit_native(signed.length()))]
+        #[pallet::weight_of_authorize(T::WeightInfo::authorize_native(signed.length()))]
+        #[pallet::authorize(Self::authorize_native)]
+        pub fn submit_native(origin: OriginFor<T>, signed: SignedNative) -> DispatchResult {
+            ensure_authorized(origin)?;
+            Self::take_native(&signed)
+        }
     }
 
     impl<T: Config> Pallet<T> {
@@ -407,6 +489,21 @@ pub mod pallet {
             Ok(())
         }
 
+        /// Changes how native messages are taken. The runtime does it when an era begins.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::ZeroParameter`] if no message would be taken.
+        pub fn apply_native_parameters(parameters: NativeParameters) -> DispatchResult {
+            ensure!(
+                parameters.window > 0 && parameters.max_per_block > 0,
+                Error::<T>::ZeroParameter
+            );
+            NativeRules::<T>::put(parameters);
+            Self::deposit_event(Event::NativeParametersChanged { parameters });
+            Ok(())
+        }
+
         /// What the block says of its round, for the node. `seal` is known to settlement.
         pub fn round_facts(seal: bool) -> RoundFacts {
             RoundFacts {
@@ -414,6 +511,7 @@ pub mod pallet {
                 previous_anchor: PreviousAnchor::<T>::get(),
                 rewound: Rewound::<T>::get(),
                 codes: AcceptedCodes::<T>::get().into_inner(),
+                natives: Self::native_ids(),
                 parameters: Parameters::<T>::get(),
                 seal,
             }

@@ -2,7 +2,8 @@
 
 use crate::{self as pallet_execution, HeaderList};
 use gear_exe_primitives::{
-    H256,
+    H160, H256,
+    batch::RouterDomain,
     ethereum::{BlockId, EthereumHeader},
     outbox::OutboxItem,
     quorum::Member,
@@ -69,7 +70,14 @@ parameter_types! {
     pub static Members: Vec<Member> = Vec::new();
     pub static Pushed: Vec<OutboxItem> = Vec::new();
     pub static Agreed: Vec<RouterAt> = Vec::new();
+    pub static Router: Option<RouterDomain> = Some(DOMAIN);
 }
+
+/// Where the chain settles.
+pub const DOMAIN: RouterDomain = RouterDomain {
+    chain_id: 1,
+    router: H160::repeat_byte(0x70),
+};
 
 pub const GENESIS: H256 = H256::repeat_byte(0x69);
 
@@ -118,6 +126,7 @@ impl crate::OnRouter for Around {
 }
 
 impl crate::Config for Test {
+    type Domain = Router;
     type MaxValidators = ConstU32<128>;
     type OnRouter = Around;
     type Outbox = Around;
@@ -301,6 +310,7 @@ pub fn new_test_ext() -> TestExternalities {
     .assimilate_storage(&mut storage)
     .unwrap();
     SetId::set(0);
+    Router::set(Some(DOMAIN));
     Pushed::set(Vec::new());
     Agreed::set(Vec::new());
     let members = (0..4).map(|index| Member {

@@ -1,8 +1,8 @@
 //! What must hold after every block.
 
 use crate::{
-    AcceptedCodes, Anchor, CodeVotes, Codes, Config, Finalised, Headers, OpenVotes, Pallet,
-    PruneNext, Views,
+    AcceptedCodes, Anchor, CodeVotes, Codes, Config, Finalised, Headers, HighestAnchor,
+    OldestReference, OpenVotes, Pallet, PruneNext, References, ReferencesAt, Seen, SeenFrom, Views,
 };
 use alloc::collections::BTreeMap;
 use frame_support::{ensure, traits::Get};
@@ -37,6 +37,7 @@ impl<T: Config> Pallet<T> {
                 .all(Codes::<T>::contains_key),
             "accepted codes are codes"
         );
+        Self::try_natives()?;
         for (code_id, request_id, votes) in CodeVotes::<T>::iter() {
             ensure!(!votes.is_empty(), "undecided requests have votes");
             ensure!(
@@ -46,6 +47,35 @@ impl<T: Config> Pallet<T> {
                 "undecided votes are listed"
             );
         }
+        Ok(())
+    }
+
+    fn try_natives() -> Result<(), TryRuntimeError> {
+        ensure!(
+            HighestAnchor::<T>::get() >= Anchor::<T>::get().number,
+            "the highest anchor is not below the anchor"
+        );
+        for (hash, number) in References::<T>::iter() {
+            ensure!(
+                ReferencesAt::<T>::get(number).contains(&hash),
+                "reference blocks are listed by number"
+            );
+            ensure!(
+                number >= OldestReference::<T>::get(),
+                "no reference block is older than the oldest"
+            );
+        }
+        let listed: usize = ReferencesAt::<T>::iter_values()
+            .map(|hashes| hashes.len())
+            .sum();
+        ensure!(
+            listed == References::<T>::iter().count(),
+            "all listed reference blocks are there"
+        );
+        ensure!(
+            Seen::<T>::iter_keys().all(|(number, _)| number >= SeenFrom::<T>::get()),
+            "no message is remembered for longer than it must be"
+        );
         Ok(())
     }
 

@@ -138,6 +138,58 @@ impl Default for ViewParameters {
     }
 }
 
+/// How native messages are taken.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+pub struct NativeParameters {
+    /// Ethereum blocks that a message's reference block may lie behind the highest anchor.
+    pub window: u32,
+    /// Messages that a block takes.
+    pub max_per_block: u32,
+}
+
+impl Default for NativeParameters {
+    fn default() -> Self {
+        Self {
+            window: 64,
+            max_per_block: 2_048,
+        }
+    }
+}
+
+/// How many native messages a block has taken.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub struct NativeCount {
+    /// Number of the block.
+    pub block: u64,
+    /// Messages in it.
+    pub messages: u32,
+}
+
 /// Why an authorised call is refused, as the number in `InvalidTransaction::Custom`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -158,6 +210,16 @@ pub enum Refusal {
     Decided = 7,
     /// The Router's cursor is said to lie beyond the end of the outbox.
     Cursor = 8,
+    /// The chain settles on no Router, so there are no programs.
+    NoRouter = 9,
+    /// Payload or salt of a native message is longer than it may be.
+    TooLong = 10,
+    /// A native message carries value.
+    Value = 11,
+    /// The reference block is not known: the anchor was never on it, or has not come to it yet.
+    Reference = 12,
+    /// The reference block lies too far behind.
+    Outdated = 13,
 }
 
 impl From<Refusal> for TransactionValidityError {

@@ -24,6 +24,12 @@ pub trait WeightInfo {
     fn on_initialize(headers: u32) -> Weight;
     /// The end of a block, with the views of so many validators.
     fn on_finalize(validators: u32) -> Weight;
+    /// A native message with so many bytes.
+    fn submit_native(bytes: u32) -> Weight;
+    /// Checking it.
+    fn authorize_native(bytes: u32) -> Weight;
+    /// Forgetting so many native messages and reference blocks at the beginning of a block.
+    fn forget_natives(entries: u32) -> Weight;
 }
 
 // What follows is written by scripts/weights.
@@ -83,6 +89,31 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
                     .saturating_mul(n.into()),
             )
     }
+
+    // n: 0 to 129024.
+    fn submit_native(n: u32) -> Weight {
+        Weight::from_parts(60_000_000, 3_000)
+            .saturating_add(D::get().reads_writes(8, 3))
+            .saturating_add(Weight::from_parts(3_000, 0).saturating_mul(n.into()))
+    }
+
+    // n: 0 to 129024.
+    fn authorize_native(n: u32) -> Weight {
+        Weight::from_parts(140_000_000, 3_000)
+            .saturating_add(D::get().reads_writes(7, 0))
+            .saturating_add(Weight::from_parts(5_000, 0).saturating_mul(n.into()))
+    }
+
+    // n: 0 to 8192.
+    fn forget_natives(n: u32) -> Weight {
+        Weight::from_parts(10_000_000, 200)
+            .saturating_add(D::get().reads_writes(5, 2))
+            .saturating_add(
+                Weight::from_parts(2_000_000, 70)
+                    .saturating_add(D::get().reads_writes(1, 1))
+                    .saturating_mul(n.into()),
+            )
+    }
 }
 
 impl WeightInfo for () {
@@ -108,5 +139,17 @@ impl WeightInfo for () {
 
     fn on_initialize(n: u32) -> Weight {
         Measured::<RocksDbWeight>::on_initialize(n)
+    }
+
+    fn submit_native(n: u32) -> Weight {
+        Measured::<RocksDbWeight>::submit_native(n)
+    }
+
+    fn authorize_native(n: u32) -> Weight {
+        Measured::<RocksDbWeight>::authorize_native(n)
+    }
+
+    fn forget_natives(n: u32) -> Weight {
+        Measured::<RocksDbWeight>::forget_natives(n)
     }
 }

@@ -5,13 +5,17 @@ use crate::{AccountId, Execution, Runtime, Settlement, Slashing, governance::ori
 use alloc::vec::Vec;
 use gear_exe_primitives::{
     H256,
+    batch::RouterDomain,
     ethereum::{BlockId, EthereumHeader},
     outbox::OutboxItem,
     quorum::Member,
     vote::RouterAt,
 };
 use polkadot_sdk::{
-    frame_support::{traits::EitherOfDiverse, weights::constants::ParityDbWeight},
+    frame_support::{
+        traits::{EitherOfDiverse, Get},
+        weights::constants::ParityDbWeight,
+    },
     frame_system::EnsureRoot,
 };
 
@@ -77,7 +81,17 @@ impl pallet_settlement::Ethereum for Glue {
     }
 }
 
+/// Where the chain settles.
+pub struct Domain;
+
+impl Get<Option<RouterDomain>> for Domain {
+    fn get() -> Option<RouterDomain> {
+        pallet_settlement::Domain::<Runtime>::get()
+    }
+}
+
 impl pallet_execution::Config for Runtime {
+    type Domain = Domain;
     type MaxValidators = MaxValidators;
     type OnRouter = Glue;
     type Outbox = Glue;

@@ -2,19 +2,31 @@
 
 mod calculate;
 mod ethereum;
+mod injected;
 mod program;
 mod settlement;
 mod subscription;
 
 use super::{Chain, GearDeps, gear};
-use crate::rounds::{Batches, ExecutedRound, Rounds};
+use crate::{
+    certificates::{CertificateService, Client, Parts, journal::RoundJournal},
+    metrics::Metrics,
+    natives::{Ended, Natives, NativesError, Rejection, Submitting},
+    rounds::{Batches, ExecutedRound, Rounds},
+    store::Store,
+};
 use gear_exe_ethereum::observer::{Observer, ObserverConfig};
 use gear_exe_executor::{Executor, ExecutorConfig};
 use gear_exe_primitives::{
     ActorId, CodeId, H160, H256, MessageId,
-    batch::{AppliedBatch, Batch},
+    batch::{AppliedBatch, Batch, RouterDomain},
     ethereum::{EthereumBlock, EthereumEvent, EthereumHeader, MirrorEvent, RouterEvent},
+    host::KEY_TYPE,
+    native::{PurgeReason, SignedNative},
+    quorum::Member,
+    report::ValidatorSet,
     round::{ChainBlock, ExecutionParameters, RoundInput},
+    signature::address_of_secret,
 };
 use jsonrpsee::{
     client_transport::ws::WsTransportClientBuilder,
@@ -22,6 +34,7 @@ use jsonrpsee::{
     server::{Server, ServerHandle},
 };
 use parking_lot::Mutex;
+use polkadot_sdk::sp_keystore::{Keystore, testing::MemoryKeystore};
 use serde_json::{Value, json};
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 use tempfile::TempDir;
@@ -38,6 +51,13 @@ const PING: H160 = H160::repeat_byte(0x11);
 /// A program of code `TROUBLE`.
 const TROUBLE: H160 = H160::repeat_byte(0x22);
 const ROUTER: H160 = H160::repeat_byte(0xcd);
+const DOMAIN: RouterDomain = RouterDomain {
+    chain_id: 31337,
+    router: ROUTER,
+};
+const GENESIS: H256 = H256::repeat_byte(0x69);
+/// Of the only validator.
+const VALIDATOR: [u8; 32] = [0x77; 32];
 /// Enough to pay for everything, and more than a JSON number holds.
 const FUNDS: u128 = 10u128.pow(18);
 
@@ -64,6 +84,63 @@ struct Holder {
     news: broadcast::Sender<ExecutedRound>,
     batches: Mutex<HashMap<H256, Batch>>,
     codes: Mutex<Vec<CodeId>>,
+    natives: Mutex<Waiting>,
+}
+
+/// Native messages that a test's chain has got.
+#[derive(Default)]
+struct Waiting {
+    /// Not in a block yet.
+    pool: Vec<SignedNative>,
+    taken: Vec<SignedNative>,
+    /// Why the next one is refused.
+    refused: Option<PurgeReason>,
+    /// Why what waits is not included any more.
+    closed: Option<PurgeReason>,
+}
+
+impl Natives for Holder {
+    fn domain(&self) -> &RouterDomain {
+        &DOMAIN
+    }
+    fn submit(&self, signed: SignedNative) -> Submitting<'_> {
+        let mut natives = self.natives.lock();
+        let answer = match natives.refused.take() {
+            Some(reason) => Err(Rejection::Purged(reason)),
+            None => {
+                natives.pool.push(signed);
+                Ok(())
+            }
+        };
+        Box::pin(async { answer })
+    }
+    fn taken(&self, id: MessageId) -> Result<Option<SignedNative>, NativesError> {
+        let natives = self.natives.lock();
+        let mut taken = natives.taken.iter();
+        Ok(taken.find(|signed| signed.id(&DOMAIN) == id).cloned())
+    }
+    fn ended(&self, id: MessageId) -> Result<Option<Ended>, NativesError> {
+        let rounds = self.rounds.lock();
+        Ok(rounds.iter().rev().find_map(|round| {
+            let receipts = &round.outcome.receipts;
+            let index = receipts
+                .iter()
+                .position(|receipt| receipt.message_id == id)?;
+            let mut replies = round.outcome.replies.iter();
+            Some(Ended {
+                round: round.clone(),
+                index,
+                receipt: receipts[index],
+                payload: replies
+                    .find(|reply| reply.message_id == id)?
+                    .payload
+                    .clone(),
+            })
+        }))
+    }
+    fn waits(&self, _: &SignedNative) -> Result<Option<PurgeReason>, NativesError> {
+        Ok(self.natives.lock().closed)
+    }
 }
 
 impl Rounds for Holder {
@@ -133,7 +210,18 @@ impl Holder {
                 events,
             }],
             codes: std::mem::take(&mut self.codes.lock()),
-            native: Vec::new(),
+            native: {
+                let mut natives = self.natives.lock();
+                let taken = std::mem::take(&mut natives.pool);
+                natives.taken.extend(taken.clone());
+                taken
+                    .into_iter()
+                    .map(|signed| {
+                        let id = signed.id(&DOMAIN);
+                        signed.into_message(id)
+                    })
+                    .collect()
+            },
             parameters: ExecutionParameters::default(),
         };
         let round = ExecutedRound {
@@ -152,6 +240,20 @@ impl Holder {
         let root = self.best().unwrap().outcome.state_root;
         let record = self.executor.program(root, program.into()).unwrap();
         record.unwrap().state_hash
+    }
+}
+
+impl Client for Holder {
+    fn set_at(&self, _: H256) -> Option<ValidatorSet> {
+        self.set(1)
+    }
+    fn set(&self, id: u64) -> Option<ValidatorSet> {
+        let address = address_of_secret(&VALIDATOR).unwrap();
+        let member = Member { address, weight: 1 };
+        Some(ValidatorSet {
+            id,
+            members: vec![member],
+        })
     }
 }
 
@@ -218,7 +320,25 @@ impl Node {
             news: broadcast::channel(capacity).0,
             batches: Mutex::default(),
             codes: Mutex::default(),
+            natives: Mutex::default(),
         });
+        let keystore = MemoryKeystore::new();
+        let seed = format!("0x{}", hex::encode(VALIDATOR));
+        keystore.ecdsa_generate_new(KEY_TYPE, Some(&seed)).unwrap();
+        let (certificates, _) = CertificateService::new(Parts {
+            client: holder.clone(),
+            rounds: holder.clone(),
+            keystore: Some(Arc::new(keystore)),
+            journal: RoundJournal::open(Arc::new(Store::in_memory().unwrap())).unwrap(),
+            store: Arc::new(Store::in_memory().unwrap()),
+            metrics: Metrics::new(None).unwrap(),
+            domain: DOMAIN,
+            genesis: GENESIS,
+        });
+        tokio::spawn(certificates.clone().run());
+        while holder.news.receiver_count() == 0 {
+            tokio::task::yield_now().await;
+        }
         let chain = Arc::new(TestChain::default());
         let module = gear(GearDeps {
             rounds: holder.clone(),
@@ -226,6 +346,8 @@ impl Node {
             chain: chain.clone(),
             ethereum,
             router: ROUTER,
+            certificates,
+            natives: holder.clone(),
         })
         .unwrap();
         let server = Server::builder().build("127.0.0.1:0").await.unwrap();
@@ -416,11 +538,6 @@ async fn basics() {
             {"jsonrpc": "2.0", "id": 1, "result": "0.1.0"},
             {"jsonrpc": "2.0", "id": 2, "result": []},
         ])
-    );
-    // Native messages are not here yet.
-    assert_eq!(
-        node.refuse("injected_sendTransaction", json!([])).await["code"],
-        -32601
     );
 }
 

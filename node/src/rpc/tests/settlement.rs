@@ -117,8 +117,22 @@ async fn statuses_rise() {
     ]);
     node.holder.execute(vec![]);
     let status = || node.ask("gear_messageStatus", json!([id(5).0]));
-    let executed = status().await;
-    assert_eq!(executed["level"], "executed");
+    // The only validator signs it as soon as it is executed.
+    let executed = loop {
+        let executed = status().await;
+        if executed["level"] != "executed" {
+            break executed;
+        }
+    };
+    assert_eq!(executed["level"], "certified");
+    let certificate = &executed["certificate"];
+    assert_eq!(certificate["outcome"], executed["outcome_root"]);
+    assert_eq!(certificate["block"], executed["block"]);
+    assert_eq!(
+        (&certificate["set_id"], &certificate["signers"]),
+        (&json!(1), &json!("0x01"))
+    );
+    assert_eq!(certificate["signatures"].as_array().unwrap().len(), 1);
     assert_eq!(
         executed["block"],
         json!({"number": 3, "hash": round.block.hash})

@@ -2,6 +2,7 @@
 
 mod anchors;
 mod codes;
+mod natives;
 mod offchain;
 mod parameters;
 mod rewinds;

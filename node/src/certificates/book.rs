@@ -1,0 +1,245 @@
+//! What validators have said of rounds: counted, bounded, and searched for contradictions. Knows neither the network nor the
+//! chain.
+
+use codec::{Decode, Encode};
+use gear_exe_primitives::{
+    H256,
+    certificate::{Certificate, RoundStatement, Tally},
+    quorum::Member,
+    signature::CompactSignature,
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+/// Blocks below and above the newest executed one for which statements are kept.
+pub const WINDOW: u64 = 512;
+/// Blocks of one number on which one validator's statements are kept: forks are rare and short.
+const FORKS: usize = 8;
+
+/// A validator's word on a round, as it goes over the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SignedRound {
+    /// What is said.
+    pub statement: RoundStatement,
+    /// The signer's place in the set `statement.set_id`.
+    pub place: u32,
+    /// Of the statement's digest.
+    pub signature: CompactSignature,
+}
+
+/// What became of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// It counts.
+    New,
+    /// With it there is a quorum.
+    Certified(Certificate),
+    /// It was known, or there is a certificate without it.
+    Known,
+    /// Too far from the newest block, or more forks than are kept.
+    Ignored,
+    /// The validator has said something else of the same block before: both together are a fault.
+    Contradiction(Box<SignedRound>),
+}
+
+/// What is known of a block's round.
+#[derive(Default)]
+struct Page {
+    /// By place and set, what was said first.
+    said: HashMap<(u64, u32), SignedRound>,
+    /// One for each outcome that somebody has signed.
+    tallies: Vec<Tally>,
+    certificate: Option<Certificate>,
+}
+
+/// The statements of all validators on recent rounds.
+#[derive(Default)]
+pub struct Book {
+    newest: u64,
+    pages: BTreeMap<u64, HashMap<H256, Page>>,
+}
+
+impl Book {
+    /// The node has executed a block with this number: what lies far behind it is forgotten.
+    pub fn advance(&mut self, newest: u64) {
+        self.newest = self.newest.max(newest);
+        let first = self.newest.saturating_sub(WINDOW);
+        self.pages = self.pages.split_off(&first);
+    }
+
+    /// Whether statements on blocks with this number are kept.
+    pub fn keeps(&self, number: u64) -> bool {
+        number.abs_diff(self.newest) <= WINDOW
+    }
+
+    /// Takes a statement, whose signature is that of the member at its place.
+    pub fn note(&mut self, signed: SignedRound, members: &Arc<[Member]>) -> Noted {
+        let SignedRound {
+            statement,
+            place,
+            signature,
+        } = signed;
+        let Some(member) = members.get(place as usize) else {
+            return Noted::Ignored;
+        };
+        if !self.keeps(statement.block_number) {
+            return Noted::Ignored;
+        }
+        let blocks = self.pages.entry(statement.block_number).or_default();
+        let by = (statement.set_id, place);
+        let elsewhere = blocks
+            .iter()
+            .filter(|(hash, page)| **hash != statement.block_hash && page.said.contains_key(&by))
+            .count();
+        if elsewhere >= FORKS {
+            return Noted::Ignored;
+        }
+        let page = blocks.entry(statement.block_hash).or_default();
+        match page.said.get(&by) {
+            Some(before) if before.statement == statement => return Noted::Known,
+            Some(before) => return Noted::Contradiction(Box::new(*before)),
+            None => {
+                page.said.insert(by, signed);
+            }
+        }
+        let known = page.tallies.iter();
+        let place_of = known
+            .map(Tally::statement)
+            .position(|one| *one == statement);
+        let index = place_of.unwrap_or_else(|| {
+            page.tallies.push(Tally::new(statement, members.len()));
+            page.tallies.len() - 1
+        });
+        let Some(tally) = page.tallies.get_mut(index) else {
+            return Noted::Ignored;
+        };
+        tally.add(place as usize, member, signature);
+        if page.certificate.is_some() {
+            return Noted::Known;
+        }
+        page.certificate = tally.certificate(members);
+        match &page.certificate {
+            Some(certificate) => Noted::Certified(certificate.clone()),
+            None => Noted::New,
+        }
+    }
+
+    /// The certificate of a recent block.
+    pub fn certificate(&self, number: u64, hash: H256) -> Option<Certificate> {
+        self.pages.get(&number)?.get(&hash)?.certificate.clone()
+    }
+
+    /// What was said of blocks from `number` on: what a peer that has just come is told.
+    pub fn from(&self, number: u64) -> impl Iterator<Item = SignedRound> + '_ {
+        self.pages
+            .range(number..)
+            .flat_map(|(_, blocks)| blocks.values())
+            .flat_map(|page| page.said.values().copied())
+    }
+
+    /// How many statements are kept.
+    pub fn len(&self) -> usize {
+        let blocks = self.pages.values().flat_map(HashMap::values);
+        blocks.map(|page| page.said.len()).sum()
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gear_exe_primitives::{
+        H160, batch::RouterDomain, ethereum::BlockId, signature::address_of_secret,
+    };
+
+    const GENESIS: H256 = H256::repeat_byte(0x69);
+    const DOMAIN: RouterDomain = RouterDomain {
+        chain_id: 1,
+        router: H160::repeat_byte(0x70),
+    };
+
+    fn members() -> Arc<[Member]> {
+        (1u8..=4)
+            .map(|seed| Member {
+                address: address_of_secret(&[seed; 32]).unwrap(),
+                weight: 10,
+            })
+            .collect()
+    }
+
+    fn said(place: u32, number: u64, hash: u8, outcome: u8) -> SignedRound {
+        let statement = RoundStatement {
+            set_id: 1,
+            block_number: number,
+            block_hash: H256::repeat_byte(hash),
+            anchor: BlockId::default(),
+            outcome: H256::repeat_byte(outcome),
+        };
+        let digest = statement.digest(GENESIS, &DOMAIN);
+        let secret = [u8::try_from(place).unwrap() + 1; 32];
+        SignedRound {
+            statement,
+            place,
+            signature: CompactSignature::sign(&secret, digest).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_quorum_is_a_certificate_whoever_comes_late() {
+        let (mut book, set) = (Book::default(), members());
+        book.advance(7);
+        assert_eq!(book.note(said(0, 7, 1, 1), &set), Noted::New);
+        assert_eq!(book.note(said(0, 7, 1, 1), &set), Noted::Known);
+        assert_eq!(book.note(said(3, 7, 1, 2), &set), Noted::New);
+        assert_eq!(book.note(said(1, 7, 1, 1), &set), Noted::New);
+        assert_eq!(book.certificate(7, H256::repeat_byte(1)), None);
+        let Noted::Certified(certificate) = book.note(said(2, 7, 1, 1), &set) else {
+            panic!("three of four are enough");
+        };
+        assert_eq!(certificate.verify(GENESIS, &DOMAIN, &set), Ok(()));
+        assert_eq!(book.certificate(7, H256::repeat_byte(1)), Some(certificate));
+        assert_eq!(book.from(0).count(), 4);
+    }
+
+    #[test]
+    fn two_outcomes_of_one_block_are_a_contradiction_and_two_blocks_are_none() {
+        let (mut book, set) = (Book::default(), members());
+        book.advance(7);
+        let first = said(0, 7, 1, 1);
+        assert_eq!(book.note(first, &set), Noted::New);
+        assert_eq!(
+            book.note(said(0, 7, 1, 2), &set),
+            Noted::Contradiction(Box::new(first))
+        );
+        // The second does not count.
+        assert_eq!(book.note(said(1, 7, 1, 2), &set), Noted::New);
+        assert_eq!(book.note(said(2, 7, 1, 2), &set), Noted::New);
+        assert_eq!(book.note(said(0, 7, 2, 2), &set), Noted::New);
+    }
+
+    #[test]
+    fn nobody_fills_it() {
+        let (mut book, set) = (Book::default(), members());
+        book.advance(1_000);
+        assert_eq!(
+            book.note(said(0, 1_000 + WINDOW + 1, 1, 1), &set),
+            Noted::Ignored
+        );
+        assert_eq!(book.note(said(0, 999 - WINDOW, 1, 1), &set), Noted::Ignored);
+        assert_eq!(book.note(said(9, 1_000, 1, 1), &set), Noted::Ignored);
+        for hash in 0..100 {
+            book.note(said(0, 1_000, hash, 1), &set);
+        }
+        assert_eq!(book.len(), FORKS);
+        book.advance(1_000 + WINDOW);
+        assert_eq!(book.len(), FORKS);
+        book.advance(1_001 + WINDOW);
+        assert!(book.is_empty());
+    }
+}

@@ -1,0 +1,374 @@
+//! Native messages as clients see them: taken from a client, handed to the pool, found again, and reported when they have
+//! ended and a quorum has signed that.
+//!
+//! Data flow: RPC brings a signed message here; what the chain does not ask is checked against the newest executed round
+//! (does the program exist, can it pay), then it goes to the transaction pool as an authorised call, and from there by
+//! Substrate's own gossip to whoever builds the next block. What became of it is read from executed rounds.
+
+use crate::{
+    certificates::CertificateService,
+    executor_service::{ExecutorService, chain::natives_in},
+    rounds::{ExecutedRound, Rounds},
+    store::StoreError,
+};
+use gear_exe_executor::{StoreError as ExecutorError, state::Program};
+use gear_exe_primitives::{
+    ActorId, MessageId,
+    batch::RouterDomain,
+    message::Receipt,
+    native::{PurgeReason, SignedNative},
+    round::ChainBlock,
+    runtime_api::ExecutionApi,
+};
+use gear_exe_runtime::{Runtime, opaque::Block};
+use pallet_execution::Refusal;
+use polkadot_sdk::{
+    frame_system::offchain::CreateAuthorizedTransaction,
+    sc_client_api::BlockBackend,
+    sc_transaction_pool_api::{
+        TransactionPool, TransactionSource,
+        error::{Error as PoolError, IntoPoolError},
+    },
+    sp_api::ProvideRuntimeApi,
+    sp_blockchain::HeaderBackend,
+    sp_runtime::{OpaqueExtrinsic, transaction_validity::InvalidTransaction},
+};
+use std::{future::Future, pin::Pin, sync::Arc};
+
+/// Gas that a program must be able to pay for before a message to it is taken.
+const LEAST_GAS: u128 = 2_000_000_000;
+
+/// Why a message is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejection {
+    /// It will never be executed, and the client is told so.
+    #[error("{}", .0.explain())]
+    Purged(PurgeReason),
+    /// The node cannot take it now. It may be sent again.
+    #[error("{0}")]
+    Busy(String),
+}
+
+/// What a client is told of a reason.
+pub trait Explain {
+    /// A sentence that says what to do.
+    fn explain(&self) -> &'static str;
+}
+
+impl Explain for PurgeReason {
+    fn explain(&self) -> &'static str {
+        match self {
+            Self::Outdated => {
+                "transaction reference block is outdated; sign again with a newer Ethereum block"
+            }
+            Self::UnknownReferenceBlock => {
+                "transaction reference block is unknown; sign again with a recent Ethereum block"
+            }
+            Self::UnknownDestination => "there is no program with this address",
+            Self::UninitializedDestination => {
+                "the program is not initialised yet; wait until its first message is answered"
+            }
+            Self::InsufficientExecutableBalance => {
+                "the program's executable balance is too small; top it up with wVARA"
+            }
+            Self::Duplicate => "another message has this id; sign again with another salt",
+            Self::OverQuota => "too many messages of this sender or to this program wait",
+            Self::PoolFull => "too many messages wait; send it again later",
+            Self::TooLong => "payload or salt is too long: at most 126 KiB and 32 bytes",
+            Self::InsufficientDeposit => "the sender's deposit is less than the value",
+            Self::NonZeroValue => "Injected transactions with non-zero value are not supported",
+        }
+    }
+}
+
+/// A message that has ended in a round of the best chain.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The round.
+    pub round: ExecutedRound,
+    /// Place of its receipt in the round.
+    pub index: usize,
+    /// What happened.
+    pub receipt: Receipt,
+    /// What was replied.
+    pub payload: Vec<u8>,
+}
+
+/// Why it cannot be said what became of a message.
+#[derive(Debug, thiserror::Error)]
+pub enum NativesError {
+    /// The node's store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The executor's store failed.
+    #[error(transparent)]
+    Executor(#[from] ExecutorError),
+    /// The chain's database failed.
+    #[error("the chain's database failed: {0}")]
+    Chain(#[from] polkadot_sdk::sp_blockchain::Error),
+    /// The runtime cannot be asked.
+    #[error("the runtime cannot be asked: {0}")]
+    Runtime(#[from] polkadot_sdk::sp_api::ApiError),
+    /// The executed chain has not begun.
+    #[error("no round is executed yet; wait until the node has synced")]
+    NotReady,
+}
+
+/// The answer of [`Natives::submit`], when it comes.
+pub type Submitting<'a> = Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send + 'a>>;
+
+/// What RPC asks about native messages.
+pub trait Natives: Send + Sync + 'static {
+    /// Where ids come from.
+    fn domain(&self) -> &RouterDomain;
+    /// Takes a message whose signature is checked.
+    fn submit(&self, signed: SignedNative) -> Submitting<'_>;
+    /// A message that a block of the best chain has taken.
+    ///
+    /// # Errors
+    ///
+    /// [`NativesError`] if a store fails.
+    fn taken(&self, id: MessageId) -> Result<Option<SignedNative>, NativesError>;
+    /// What became of a message, as the newest executed round has it.
+    ///
+    /// # Errors
+    ///
+    /// [`NativesError`] if a store fails.
+    fn ended(&self, id: MessageId) -> Result<Option<Ended>, NativesError>;
+    /// Whether the message can still be included, though it was not yet.
+    ///
+    /// # Errors
+    ///
+    /// [`NativesError`] if the chain cannot be asked.
+    fn waits(&self, signed: &SignedNative) -> Result<Option<PurgeReason>, NativesError>;
+}
+
+/// Over the parts of a node.
+pub struct NativeService<C, P> {
+    /// The chain.
+    pub client: Arc<C>,
+    /// Where messages wait.
+    pub pool: Arc<P>,
+    /// Executed rounds.
+    pub rounds: Arc<ExecutorService>,
+    /// Certificates.
+    pub certificates: Arc<CertificateService>,
+    /// The Router.
+    pub domain: RouterDomain,
+}
+
+/// Rounds back from the newest one, beyond which a round that was executed last is taken to be on its path.
+const WALK: usize = 4_096;
+
+impl<C, P> NativeService<C, P>
+where
+    C: ProvideRuntimeApi<Block>
+        + HeaderBackend<Block>
+        + BlockBackend<Block>
+        + Send
+        + Sync
+        + 'static,
+    C::Api: ExecutionApi<Block>,
+    P: TransactionPool<Block = Block> + 'static,
+{
+    /// What the chain does not ask: whether the program can do anything with a message.
+    fn check(&self, signed: &SignedNative) -> Result<Option<PurgeReason>, NativesError> {
+        let round = self.rounds.best().ok_or(NativesError::NotReady)?;
+        let executor = self.rounds.executor();
+        let program = ActorId::from(signed.transaction.destination);
+        let root = round.outcome.state_root;
+        if root.is_zero() {
+            return Ok(Some(PurgeReason::UnknownDestination));
+        }
+        let Some(record) = executor.program(root, program)? else {
+            return Ok(Some(PurgeReason::UnknownDestination));
+        };
+        let state = executor.read_state(record.state_hash)?;
+        let initialised = match state.program {
+            Program::Active { initialized, .. } => initialized,
+            // It answers that it is no more.
+            Program::Exited(_) | Program::Terminated(_) => return Ok(None),
+        };
+        if !initialised {
+            return Ok(Some(PurgeReason::UninitializedDestination));
+        }
+        let parameters = self.client.runtime_api().parameters(round.block.hash)?;
+        let least = parameters.value_per_gas.saturating_mul(LEAST_GAS);
+        Ok(
+            (state.executable_balance < least)
+                .then_some(PurgeReason::InsufficientExecutableBalance),
+        )
+    }
+
+    fn is_canonical(&self, block: ChainBlock) -> Result<bool, NativesError> {
+        let Ok(number) = u32::try_from(block.number) else {
+            return Ok(false);
+        };
+        Ok(self.client.hash(number)? == Some(block.hash))
+    }
+
+    /// Whether what a round did still stands: it is on the path of the newest round.
+    fn stands(&self, best: &ExecutedRound, block: ChainBlock) -> Result<bool, NativesError> {
+        if !self.is_canonical(block)? || block.number > best.block.number {
+            return Ok(false);
+        }
+        let records = &self.rounds.worker().records;
+        let mut cursor = best.block;
+        for _ in 0..WALK {
+            if cursor.number <= block.number {
+                return Ok(cursor.hash == block.hash);
+            }
+            match records.get(cursor.hash)? {
+                Some(record) => cursor = record.base,
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    fn found(
+        &self,
+        block: ChainBlock,
+        id: MessageId,
+    ) -> Result<Option<SignedNative>, NativesError> {
+        let body = self.client.block_body(block.hash)?.unwrap_or_default();
+        Ok(natives_in(body).find(|signed| signed.id(&self.domain) == id))
+    }
+
+    /// What a pool's refusal means for the client.
+    fn refused(&self, signed: &SignedNative, error: PoolError) -> Result<(), Rejection> {
+        let purged = |reason| Err(Rejection::Purged(reason));
+        let is = |number: u8, refusal: Refusal| number == refusal as u8;
+        match error {
+            // It waits already.
+            PoolError::AlreadyImported(_) => Ok(()),
+            PoolError::InvalidTransaction(InvalidTransaction::Stale) => {
+                let id = signed.id(&self.domain);
+                match self.taken(id) {
+                    Ok(Some(before)) if before == *signed => Ok(()),
+                    _ => purged(PurgeReason::Duplicate),
+                }
+            }
+            PoolError::InvalidTransaction(InvalidTransaction::Custom(number)) => {
+                if is(number, Refusal::Reference) {
+                    purged(PurgeReason::UnknownReferenceBlock)
+                } else if is(number, Refusal::Outdated) {
+                    purged(PurgeReason::Outdated)
+                } else if is(number, Refusal::TooLong) {
+                    purged(PurgeReason::TooLong)
+                } else if is(number, Refusal::Value) {
+                    purged(PurgeReason::NonZeroValue)
+                } else {
+                    Err(Rejection::Busy(format!("the chain refuses it: {number}")))
+                }
+            }
+            PoolError::ImmediatelyDropped | PoolError::TooLowPriority { .. } => {
+                purged(PurgeReason::PoolFull)
+            }
+            error => Err(Rejection::Busy(error.to_string())),
+        }
+    }
+}
+
+impl<C, P> Natives for NativeService<C, P>
+where
+    C: ProvideRuntimeApi<Block>
+        + HeaderBackend<Block>
+        + BlockBackend<Block>
+        + Send
+        + Sync
+        + 'static,
+    C::Api: ExecutionApi<Block>,
+    P: TransactionPool<Block = Block> + 'static,
+{
+    fn domain(&self) -> &RouterDomain {
+        &self.domain
+    }
+
+    fn submit(&self, signed: SignedNative) -> Submitting<'_> {
+        Box::pin(async move {
+            match self.check(&signed) {
+                Ok(None) => {}
+                Ok(Some(reason)) => return Err(Rejection::Purged(reason)),
+                Err(error) => return Err(Rejection::Busy(error.to_string())),
+            }
+            let call = pallet_execution::Call::<Runtime>::submit_native {
+                signed: signed.clone(),
+            };
+            let transaction = <Runtime as CreateAuthorizedTransaction<
+                pallet_execution::Call<Runtime>,
+            >>::create_authorized_transaction(call.into());
+            let submitted = self
+                .pool
+                .submit_one(
+                    self.client.info().best_hash,
+                    TransactionSource::External,
+                    OpaqueExtrinsic::from(transaction),
+                )
+                .await;
+            match submitted.map_err(IntoPoolError::into_pool_error) {
+                Ok(_) => Ok(()),
+                Err(Ok(error)) => self.refused(&signed, error),
+                Err(Err(error)) => Err(Rejection::Busy(error.to_string())),
+            }
+        })
+    }
+
+    fn taken(&self, id: MessageId) -> Result<Option<SignedNative>, NativesError> {
+        for block in self.rounds.worker().records.taken(id)? {
+            if self.is_canonical(block)?
+                && let Some(signed) = self.found(block, id)?
+            {
+                return Ok(Some(signed));
+            }
+        }
+        Ok(None)
+    }
+
+    fn ended(&self, id: MessageId) -> Result<Option<Ended>, NativesError> {
+        let Some(best) = self.rounds.best() else {
+            return Ok(None);
+        };
+        let mut blocks = self.rounds.worker().records.ended(id)?;
+        blocks.sort_by_key(|block| std::cmp::Reverse(block.number));
+        for block in blocks {
+            if !self.stands(&best, block)? {
+                continue;
+            }
+            let Some(round) = self.rounds.round(block.hash) else {
+                continue;
+            };
+            let outcome = &round.outcome;
+            let place = outcome
+                .receipts
+                .iter()
+                .position(|receipt| receipt.message_id == id);
+            let reply = outcome.replies.iter().find(|reply| reply.message_id == id);
+            if let (Some(index), Some(reply)) = (place, reply)
+                && let Some(receipt) = outcome.receipts.get(index).copied()
+            {
+                let payload = reply.payload.clone();
+                return Ok(Some(Ended {
+                    round,
+                    index,
+                    receipt,
+                    payload,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn waits(&self, signed: &SignedNative) -> Result<Option<PurgeReason>, NativesError> {
+        let best = self.client.info().best_hash;
+        let open = self
+            .client
+            .runtime_api()
+            .is_reference_open(best, signed.transaction.reference_block)?;
+        Ok(match open {
+            Some(true) => None,
+            Some(false) => Some(PurgeReason::Outdated),
+            None => Some(PurgeReason::UnknownReferenceBlock),
+        })
+    }
+}

@@ -1,0 +1,206 @@
+//! Native messages over the wire, as existing clients send and read them.
+
+use super::*;
+use gear_exe_primitives::{
+    message::ReplyCode,
+    native::{ClientReceipt, NativeTransaction, SigningForm},
+    signature::CompactSignature,
+};
+
+const USER_SECRET: [u8; 32] = [0x55; 32];
+
+fn transaction(salt: u8) -> NativeTransaction {
+    NativeTransaction {
+        destination: PING,
+        payload: b"PING".to_vec(),
+        value: 0,
+        reference_block: H256::repeat_byte(0xe0),
+        salt: vec![salt; 4],
+    }
+}
+
+fn signed(transaction: NativeTransaction, form: SigningForm) -> SignedNative {
+    let digest = transaction.digest(form, &DOMAIN);
+    SignedNative {
+        signature: CompactSignature::sign(&USER_SECRET, digest).unwrap(),
+        source: address_of_secret(&USER_SECRET).unwrap(),
+        transaction,
+        form,
+    }
+}
+
+/// Sends it and watches. Returns the subscription's id.
+async fn watch(ws: &mut Ws, message: &SignedNative) -> u64 {
+    ws.send(
+        1,
+        "injected_sendTransactionAndWatch",
+        json!([written(message)]),
+    );
+    let answer = ws.frame().await;
+    let subscription = answer["result"].as_u64();
+    let subscription = subscription.unwrap_or_else(|| panic!("{answer}"));
+    assert!(subscription >= 1_000_000);
+    subscription
+}
+
+async fn notified(ws: &mut Ws, subscription: u64) -> Value {
+    let frame = ws.frame().await;
+    assert_eq!(frame["params"]["subscription"], subscription, "{frame}");
+    frame["params"]["result"].clone()
+}
+
+fn written(signed: &SignedNative) -> Value {
+    serde_json::to_value(signed).unwrap()
+}
+
+/// The receipt's signature is that of the validator, over what clients compute.
+fn check(receipt: &Value, id: MessageId, payload: &[u8]) {
+    let said = ClientReceipt::Promise {
+        id,
+        payload,
+        value: 0,
+        code: ReplyCode::SUCCESS_MANUAL,
+    };
+    let validator = address_of_secret(&VALIDATOR).unwrap();
+    assert_eq!(receipt["address"], json!(validator));
+    let promise = &receipt["data"]["Promise"];
+    assert_eq!(promise["tx_hash"], json!(id.0));
+    assert_eq!(
+        promise["reply"],
+        json!({ "payload": hexed(payload), "value": 0, "code": "0x00010000" })
+    );
+    assert_eq!(signer(receipt, said.digest()), validator);
+}
+
+fn signer(receipt: &Value, digest: H256) -> H160 {
+    let signature = receipt["signature"].as_str().unwrap();
+    let rsv = hex::decode(signature.trim_start_matches("0x")).unwrap();
+    CompactSignature::from_rsv(&rsv.try_into().unwrap())
+        .unwrap()
+        .recover(digest)
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_message_is_answered_in_every_form_once_its_round_is_certified() {
+    let node = Node::with_programs().await;
+    let mut ws = node.ws().await;
+    for (number, form) in [
+        SigningForm::Versioned,
+        SigningForm::Legacy,
+        SigningForm::Typed,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let message = signed(transaction(number as u8), form);
+        let id = message.id(&DOMAIN);
+        let subscription = watch(&mut ws, &message).await;
+        assert_eq!(
+            node.ask("injected_getTransactionReceipt", json!([id.0]))
+                .await,
+            Value::Null
+        );
+        node.holder.execute(Vec::new());
+        let receipt = notified(&mut ws, subscription).await;
+        check(&receipt, id, b"PONG");
+        assert_eq!(
+            node.ask("injected_getTransactionReceipt", json!([id.0]))
+                .await,
+            receipt
+        );
+        let stored = node
+            .ask("injected_getTransactions", json!([[id.0, H256::zero()]]))
+            .await;
+        assert_eq!(stored[0]["data"]["payload"], hexed(b"PING"));
+        assert_eq!(stored[0]["address"], json!(message.source));
+        assert_eq!(stored[1], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn what_is_accepted_or_refused_is_said_at_once() {
+    let node = Node::with_programs().await;
+    let good = signed(transaction(1), SigningForm::Versioned);
+    assert_eq!(
+        node.ask("injected_sendTransaction", json!([written(&good)]))
+            .await,
+        "Accept"
+    );
+    node.holder.natives.lock().refused = Some(PurgeReason::UnknownDestination);
+    assert_eq!(
+        node.ask("injected_sendTransaction", json!([written(&good)]))
+            .await,
+        json!({ "Reject": { "reason": "there is no program with this address" } })
+    );
+
+    let mut other = written(&good);
+    other["address"] = json!(H160::repeat_byte(1));
+    let error = node
+        .refuse("injected_sendTransaction", json!([other]))
+        .await;
+    assert_eq!(
+        error,
+        json!({ "code": -32602, "message": "Invalid params", "data": "Address mismatch" })
+    );
+    let mut value = written(&good);
+    value["data"]["value"] = json!("1");
+    let error = node
+        .refuse("injected_sendTransaction", json!([value]))
+        .await;
+    assert_eq!(
+        error,
+        json!({ "code": 8000, "message": "Bad request",
+                "data": "Injected transactions with non-zero value are not supported" })
+    );
+    let mut short = written(&good);
+    short["signature"] = json!("0x00");
+    for bad in [short, json!({}), json!("0x"), json!({ "data": {} })] {
+        let error = node.refuse("injected_sendTransaction", json!([bad])).await;
+        assert_eq!(error["code"], -32602, "{error}");
+    }
+    let many = vec![H256::zero(); 101];
+    let error = node.refuse("injected_getTransactions", json!([many])).await;
+    assert_eq!(
+        error["data"],
+        "Too many transaction ids requested. Maximum is 100."
+    );
+}
+
+#[tokio::test]
+async fn what_will_never_be_executed_gets_a_receipt_that_says_why() {
+    let node = Node::with_programs().await;
+    let mut ws = node.ws().await;
+    let purged = |receipt: &Value, id: MessageId, reason: PurgeReason| {
+        assert_eq!(
+            receipt["data"],
+            json!({ "Purged": { "tx_hash": id.0, "reason": reason as u8 } })
+        );
+        let said = ClientReceipt::Purged { id, reason };
+        assert_eq!(
+            signer(receipt, said.digest()),
+            address_of_secret(&VALIDATOR).unwrap()
+        );
+    };
+    // Refused at once.
+    let message = signed(transaction(1), SigningForm::Versioned);
+    node.holder.natives.lock().refused = Some(PurgeReason::UnknownReferenceBlock);
+    let subscription = watch(&mut ws, &message).await;
+    let receipt = notified(&mut ws, subscription).await;
+    purged(
+        &receipt,
+        message.id(&DOMAIN),
+        PurgeReason::UnknownReferenceBlock,
+    );
+    // Refused while it waits: no block has taken it, and now its window is closed.
+    let message = signed(transaction(2), SigningForm::Versioned);
+    let subscription = watch(&mut ws, &message).await;
+    {
+        let mut natives = node.holder.natives.lock();
+        natives.pool.clear();
+        natives.closed = Some(PurgeReason::Outdated);
+    }
+    node.holder.execute(Vec::new());
+    let receipt = notified(&mut ws, subscription).await;
+    purged(&receipt, message.id(&DOMAIN), PurgeReason::Outdated);
+}
