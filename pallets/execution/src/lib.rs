@@ -14,12 +14,12 @@
 //! Verdicts on codes are votes of the same kind. A result goes to the outbox; accepted codes enter the round. A request
 //! that comes again after the Router has applied the answer is answered again.
 //!
-//! * `views.rs`: which views are taken, and when they are forgotten.
-//! * `headers.rs`: which Ethereum headers are kept.
-//! * `anchor.rs`: where anchor and finalised block move, and what the Router holds.
 //! Native messages are calls that users have signed with Ethereum keys. A block takes each once; the round executes them in
 //! the order of the block's body.
 //!
+//! * `views.rs`: which views are taken, and when they are forgotten.
+//! * `headers.rs`: which Ethereum headers are kept.
+//! * `anchor.rs`: where anchor and finalised block move, and what the Router holds.
 //! * `codes.rs`: verdicts on codes.
 //! * `natives.rs`: which native messages are taken.
 //! * `offchain.rs`: how a validator's node votes.
