@@ -40,9 +40,13 @@ const BROADCAST: usize = 1_024;
 const KEPT_SETS: usize = 16;
 /// Blocks between two raises of what is not signed any more.
 const RAISE_EVERY: u64 = 64;
+/// Blocks behind the best one from which on a node that catches up does not sign: others have.
+const TOO_LATE: u64 = WINDOW / 2;
 
 /// What certificates need of the chain.
 pub trait Client: Send + Sync + 'static {
+    /// Number of the best block.
+    fn best_number(&self) -> u64;
     /// The validator set of a block.
     fn set_at(&self, block: H256) -> Option<ValidatorSet>;
     /// The validator set with an id, as the best block knows it.
@@ -57,6 +61,10 @@ where
     C: ProvideRuntimeApi<Block> + HeaderBackend<Block> + Send + Sync + 'static,
     C::Api: SettlementApi<Block>,
 {
+    fn best_number(&self) -> u64 {
+        self.0.info().best_number.into()
+    }
+
     fn set_at(&self, block: H256) -> Option<ValidatorSet> {
         self.0.runtime_api().validator_set(block).ok()
     }
@@ -196,7 +204,7 @@ impl CertificateService {
             self.parts.metrics.raise(Alarm::StoreDamaged, error);
         }
         // The genesis block has no round to sign.
-        if number == 0 {
+        if number == 0 || number.saturating_add(TOO_LATE) < self.parts.client.best_number() {
             return;
         }
         let Some(set) = self.parts.client.set_at(round.block.hash) else {
