@@ -37,6 +37,22 @@
 //!       "expiry_seconds": 600, "max_in_flight": 1, "patience": 40, "handover_patience": 14400, "renewal": 691200,
 //!       "attendance": 500000000, "least_seals": 16
 //!     }
+//!   },
+//!   "parametersInForce": {
+//!     "deposits": {
+//!       "preimage_base": 1000000000000, "preimage_byte": 1000000000, "submission": 10000000000000,
+//!       "operator": 100000000000000, "session_keys": 1000000000000
+//!     },
+//!     "governance": {
+//!       "vote_locking": 7, "undeciding": 14, "motion": 7, "whitelisting": 7, "treasury_payout": 30, "treasury_period": 7,
+//!       "small_spend": 10000000000000000, "big_spend": 1000000000000000000
+//!     },
+//!     "fees": { "per_byte": 1, "per_microsecond": 1000000 },
+//!     "poolSlashReward": 10000000,
+//!     "tracks": [[30, {
+//!       "deposit": 100000000000000, "deciding": 50, "prepare": 4, "decision": 336, "confirm": 12, "enactment": 24,
+//!       "support_first": 100000000, "support_last": 1000000
+//!     }]]
 //!   }
 //! }
 //! ```
@@ -45,7 +61,8 @@
 //! as `settlement.router.block`. `settlement.router.batch` is what the Router holds there; its `set_id` becomes the id
 //! of the first validator set (say it as `slashing.setId` too), whose members the Router must hold. `bridge.backing` is
 //! the wVARA that there is before the chain is, in base units: as much VARA is made and locked for it. Without `settlement.domain` nothing is sealed; without
-//! `execution.parameters.mirrors` programs cannot create programs. Parts
+//! `execution.parameters.mirrors` programs cannot create programs. `parametersInForce` has `slashing` and `rewards`, too;
+//! its `tracks` names only tracks of referenda that are not as usual, by number. Parts
 //! that are left out keep their defaults, which are the values shown (zero for all of Ethereum).
 
 use crate::{

@@ -12,10 +12,6 @@ use polkadot_sdk::{
 /// Milliseconds of a Julian year.
 const YEAR: u64 = 31_557_600_000;
 
-/// An era is paid for as if it had lasted no longer than this: two days. Who stops the chain for a month does not get a
-/// month's inflation at once.
-const LONGEST_ERA: u64 = 2 * 24 * 3_600_000;
-
 /// What staking asks at the end of an era.
 pub struct EraPayout;
 
@@ -35,7 +31,8 @@ fn of_a_year(staked: Perquintill) -> (Perquintill, Perquintill) {
 
 impl sp_staking::EraPayout<Balance> for EraPayout {
     fn era_payout(staked: Balance, issuance: Balance, milliseconds: u64) -> (Balance, Balance) {
-        let part_of_year = Perquintill::from_rational(milliseconds.min(LONGEST_ERA), YEAR);
+        let longest = inflation::LongestEra::get().saturating_mul(1_000);
+        let part_of_year = Perquintill::from_rational(milliseconds.min(longest), YEAR);
         let (stakers, most) = of_a_year(Perquintill::from_rational(staked, issuance));
         let paid = part_of_year * (stakers * issuance);
         let all = part_of_year * (most * issuance);

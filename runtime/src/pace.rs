@@ -9,6 +9,10 @@ use scale_info::TypeInfo;
 
 pub use pallet::*;
 
+/// The most blocks of a day of governance: a week, with slots of 250 ms. If days had no end, nothing could be decided that
+/// makes them shorter again.
+const LONGEST_DAY: u32 = 7 * 345_600;
+
 /// Lengths of sessions, eras and days.
 #[derive(
     Clone,
@@ -57,8 +61,11 @@ impl Durations {
     ///
     /// A clock that would stand still, or a slash that would come after the stake is gone.
     pub fn check(&self) -> Result<(), &'static str> {
-        if self.session == 0 || self.sessions_per_era == 0 || self.day < 24 {
-            return Err("a session has blocks, an era has sessions, a day has at least 24 blocks");
+        if self.session == 0 || self.sessions_per_era == 0 {
+            return Err("a session has blocks, and an era has sessions");
+        }
+        if !(24..=LONGEST_DAY).contains(&self.day) {
+            return Err("a day of governance has 24 to 2,419,200 blocks");
         }
         if self.bonding == 0 || self.slash_deferral >= self.bonding {
             return Err("slashes are deferred for less than stake stays bonded");
@@ -183,15 +190,6 @@ pub mod pallet {
     impl<T: Config> Get<u32> for SlashDeferral<T> {
         fn get() -> u32 {
             InForce::<T>::get().slash_deferral
-        }
-    }
-
-    /// `DAYS` days in blocks.
-    pub struct Days<T, const DAYS: u32>(PhantomData<T>);
-
-    impl<T: Config, const DAYS: u32> Get<u32> for Days<T, DAYS> {
-        fn get() -> u32 {
-            InForce::<T>::get().day.saturating_mul(DAYS)
         }
     }
 

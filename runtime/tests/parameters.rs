@@ -1,5 +1,9 @@
 //! Parameters of restaking, elections, batches and slashing: what governance sets is in force when the next era begins, in the
 //! pallet that uses it; what would not fit is refused, then and at the genesis.
+//!
+//! * `parameters/deposits.rs`: what is held, and given back as it was held.
+//! * `parameters/governance.rs`: days, tracks, windows, spenders.
+//! * `parameters/chain.rs`: fees, staking, inflation.
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
@@ -7,7 +11,7 @@ mod common;
 
 use common::{Chain, start_with};
 use gear_exe_runtime::{
-    Parameters, Runtime, RuntimeEvent, System,
+    Parameters, Runtime, RuntimeEvent, RuntimeOrigin, System,
     governance::origins::Origin,
     pace,
     parameters::{
@@ -51,15 +55,31 @@ fn set(chain: &mut Chain, parameters: impl IntoIterator<Item = Set>) {
     });
 }
 
-/// The groups that were refused in this block, each once.
-fn refused() -> Vec<Group> {
+/// The groups that were refused in this block, each once, with the reason.
+fn refusals() -> Vec<(Group, String)> {
     System::events()
         .into_iter()
         .filter_map(|record| match record.event {
-            RuntimeEvent::ParametersInForce(Event::ParametersRefused { group }) => Some(group),
+            RuntimeEvent::ParametersInForce(Event::ParametersRefused { group, reason }) => {
+                Some((group, reason))
+            }
             _ => None,
         })
         .collect()
+}
+
+/// The groups that were refused in this block, each once.
+fn refused() -> Vec<Group> {
+    refusals().into_iter().map(|(group, _)| group).collect()
+}
+
+/// Root sets these: what governance decides by is not for its tracks.
+fn set_as_root(chain: &mut Chain, parameters: impl IntoIterator<Item = Set>) {
+    chain.act(|| {
+        for parameter in parameters {
+            assert_ok!(Parameters::set_parameter(RuntimeOrigin::root(), parameter));
+        }
+    });
 }
 
 macro_rules! parameter {
@@ -77,6 +97,13 @@ macro_rules! both {
         )
     };
 }
+
+#[path = "parameters/chain.rs"]
+mod chain;
+#[path = "parameters/deposits.rs"]
+mod deposits;
+#[path = "parameters/governance.rs"]
+mod governance;
 
 fn on_a_new_chain(test: impl FnOnce(&mut Chain)) {
     start_with("development", json!({})).execute_with(|| {

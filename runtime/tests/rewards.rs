@@ -364,6 +364,7 @@ fn governance_sets_the_shares() {
         // 101 % are refused.
         let refused = RuntimeEvent::ParametersInForce(in_force::Event::ParametersRefused {
             group: Group::Rewards,
+            reason: "the shares sum up to 100 % at most".into(),
         });
         assert!(
             System::events()

@@ -11,13 +11,10 @@ use crate::{
 use alloc::{collections::BTreeMap, vec::Vec};
 use frame_support::BoundedVec;
 use gear_exe_primitives::{
-    H160,
+    H160, U256,
     stake_pages::{OperatorStake, VaultAmount},
 };
-use polkadot_sdk::{
-    frame_support, frame_system,
-    sp_runtime::{Rounding, helpers_128bit::multiply_by_rational_with_rounding},
-};
+use polkadot_sdk::{frame_support, frame_system};
 
 /// Operators with what their stake weighs.
 pub(crate) type StakesOf<T> =
@@ -41,12 +38,56 @@ fn power_of_ten(exponent: u8) -> u128 {
     10u128.saturating_pow(exponent.into())
 }
 
-/// `weight` of one among all whose weights sum up to `total`, if these together may have `cap`.
-fn capped(weight: u128, total: u128, cap: u128) -> u128 {
-    if total <= cap {
-        return weight;
+/// What collateral weighs beside other collateral: after its token's haircut, and reduced in proportion where all stake in
+/// the token together weighs more than its cap.
+pub(crate) struct Scale {
+    rules: BTreeMap<H160, AssetRules>,
+    /// What all collateral in a token weighs, the cap aside. Wide: each vault may say as much as there can be.
+    totals: BTreeMap<H160, U256>,
+}
+
+impl Scale {
+    /// For all collateral that counts together, by these rules of tokens. What has no rules weighs nothing.
+    pub(crate) fn new<'a>(
+        rules: BTreeMap<H160, AssetRules>,
+        all: impl IntoIterator<Item = &'a VaultAmount>,
+    ) -> Self {
+        let mut scale = Self {
+            rules,
+            totals: BTreeMap::new(),
+        };
+        for vault in all {
+            let weight = scale.uncapped(vault);
+            let total = scale.totals.entry(vault.collateral).or_default();
+            *total = total.saturating_add(weight.into());
+        }
+        scale
     }
-    multiply_by_rational_with_rounding(weight, cap, total, Rounding::Down).unwrap_or_default()
+
+    fn uncapped(&self, vault: &VaultAmount) -> u128 {
+        self.rules
+            .get(&vault.collateral)
+            .map_or(0, |rules| rules.weight(vault.amount))
+    }
+
+    /// What this part of all collateral weighs (18 decimals).
+    pub(crate) fn weight(&self, vault: &VaultAmount) -> u128 {
+        let weight = self.uncapped(vault);
+        let total = self.totals.get(&vault.collateral).copied();
+        let cap = self
+            .rules
+            .get(&vault.collateral)
+            .map_or(0, |rules| rules.cap);
+        let Some(total) = total.filter(|total| *total > cap.into()) else {
+            return weight;
+        };
+        // Less than `weight`, since the cap is less than the total.
+        U256::from(weight)
+            .saturating_mul(cap.into())
+            .checked_div(total)
+            .and_then(|capped| u128::try_from(capped).ok())
+            .unwrap_or_default()
+    }
 }
 
 impl<T: Config> Pallet<T> {
@@ -54,23 +95,7 @@ impl<T: Config> Pallet<T> {
     /// asked for, each once, in order.
     pub(crate) fn count(era: EraIndex, pages: u32) -> Option<StakesOf<T>> {
         let stakes = Self::stored_stakes(era, pages)?;
-        let assets: BTreeMap<H160, AssetRules> = Assets::<T>::iter().collect();
-        let weight = |vault: &VaultAmount| {
-            assets
-                .get(&vault.collateral)
-                .map_or(0, |rules| rules.weight(vault.amount))
-        };
-        let mut totals = BTreeMap::<H160, u128>::new();
-        for vault in stakes.iter().flat_map(|stake| &stake.vaults) {
-            let total = totals.entry(vault.collateral).or_default();
-            *total = total.saturating_add(weight(vault));
-        }
-        let counts = |vault: &VaultAmount| {
-            let total = totals.get(&vault.collateral).copied().unwrap_or_default();
-            let cap = assets.get(&vault.collateral).map_or(0, |rules| rules.cap);
-            capped(weight(vault), total, cap)
-        };
-
+        let scale = Self::scale(&stakes);
         let before: BTreeMap<T::AccountId, u128> = LastAccepted::<T>::get()
             .and_then(Stakes::<T>::get)
             .map(|stakes| stakes.into_iter().collect())
@@ -81,7 +106,7 @@ impl<T: Config> Pallet<T> {
             let held = stake
                 .vaults
                 .iter()
-                .fold(0u128, |sum, vault| sum.saturating_add(counts(vault)));
+                .fold(0u128, |sum, vault| sum.saturating_add(scale.weight(vault)));
             let counted = held.min(Self::growth_limit(before.get(&account).copied()));
             if counted < held {
                 Self::deposit_event(Event::GrowthLimited {
@@ -96,6 +121,12 @@ impl<T: Config> Pallet<T> {
             }
         }
         weights.try_into().ok()
+    }
+
+    /// By what the collateral in `stakes` is weighed, by the rules that are in force.
+    fn scale(stakes: &[OperatorStake]) -> Scale {
+        let vaults = stakes.iter().flat_map(|stake| &stake.vaults);
+        Scale::new(Assets::<T>::iter().collect(), vaults)
     }
 
     fn stored_stakes(era: EraIndex, pages: u32) -> Option<Vec<OperatorStake>> {
@@ -202,6 +233,28 @@ impl<T: Config> Pallet<T> {
         Self::source(era)
             .and_then(Snapshots::<T>::get)
             .map(|snapshot| snapshot.capture)
+    }
+
+    /// What each vault weighs that stands behind an operator (18 decimals), in the snapshot that counts in `era`, by the rules
+    /// for tokens that are in force now. It is for shares among an operator's vaults: neither the growth of its weight is
+    /// limited here, nor what is used again reduced.
+    pub fn vault_weights(era: EraIndex) -> Vec<(T::AccountId, Vec<(H160, u128)>)> {
+        let Some(source) = Self::source(era) else {
+            return Vec::new();
+        };
+        let stakes: Vec<OperatorStake> = Pages::<T>::iter_prefix_values(source).flatten().collect();
+        let scale = Self::scale(&stakes);
+        stakes
+            .into_iter()
+            .filter_map(|stake| {
+                let vaults = stake
+                    .vaults
+                    .iter()
+                    .map(|vault| (vault.vault, scale.weight(vault)))
+                    .collect();
+                Some((OperatorOf::<T>::get(stake.operator)?, vaults))
+            })
+            .collect()
     }
 
     /// What each vault held for an operator, in the stake that counts in `era`.

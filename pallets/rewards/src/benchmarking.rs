@@ -1,5 +1,5 @@
-//! What calls cost, measured: `cargo test --release -p pallet-rewards --features runtime-benchmarks` runs each once, the
-//! node's `benchmark pallet` measures.
+//! What calls cost, measured: `cargo test --release -p pallet-rewards --features runtime-benchmarks` runs each once,
+//! `scripts/weights` measures.
 
 use crate::{
     pallet::*,
@@ -19,11 +19,18 @@ use polkadot_sdk::{frame_benchmarking::v2::*, frame_support, frame_system};
 /// wVARA base units that there are to divide.
 const INCOME: u128 = 1_000_000_000_000_000_000;
 const TIME: u64 = 1_700_000_000;
-/// The greatest numbers of the runtime.
+/// The greatest numbers of the runtime. Vaults are those of one validator.
 const STAKERS: u32 = 256;
 const VALIDATORS: u32 = 128;
 const CLAIMS: u32 = 1_024;
 const VAULTS: u32 = 16;
+
+/// `number` as an address: `from_low_u64_be` is not there without `std`.
+fn address(number: u32) -> H160 {
+    let mut address = H160::zero();
+    address.0[16..].copy_from_slice(&number.to_be_bytes());
+    address
+}
 
 /// As if `amount` had been taken.
 fn take<T: Config>(amount: u128) {
@@ -34,7 +41,7 @@ fn take<T: Config>(amount: u128) {
 fn claims<T: Config>(count: u32) -> BoundedVec<RewardClaim, T::MaxClaims> {
     let claims: Vec<_> = (1..=count.min(T::MaxClaims::get()))
         .map(|number| RewardClaim {
-            to: H160::from_low_u64_be(number.into()),
+            to: address(number),
             amount: 1,
         })
         .collect();
@@ -128,11 +135,11 @@ mod benchmarks {
         Ok(())
     }
 
-    /// An era ends with `v` validators, each with `k` vaults, and `c` claims.
+    /// An era ends with `v` validators, `k` vaults behind them, as many behind each as can be, and `c` claims.
     #[benchmark]
     fn turn(
         v: Linear<0, VALIDATORS>,
-        k: Linear<0, VAULTS>,
+        k: Linear<0, { VALIDATORS * VAULTS }>,
         c: Linear<0, CLAIMS>,
     ) -> Result<(), BenchmarkError> {
         T::Ethereum::set_finalised(TIME);
@@ -140,14 +147,15 @@ mod benchmarks {
             .map(|index| {
                 let validator: T::AccountId = account("validator", index, 0);
                 T::Staking::expose(0, &validator, Vec::new());
-                let vault = |number: u32| {
-                    let vault = H160::from_low_u64_be((index << 8 | number).into());
-                    (vault, 1_000)
-                };
+                let vaults = (0..VAULTS)
+                    .map(|turn| turn * v + index)
+                    .filter(|vault| *vault < k)
+                    .map(|vault| (address(vault), 1_000_000_000_000_000_000))
+                    .collect();
                 EthStake {
                     validator,
                     weight: 1_000,
-                    vaults: (0..k).map(vault).collect(),
+                    vaults,
                 }
             })
             .collect();

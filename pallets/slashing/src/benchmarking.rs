@@ -25,6 +25,9 @@ const DOMAIN: RouterDomain = RouterDomain {
     router: H160::repeat_byte(1),
 };
 
+/// Who stands behind the validator that offends.
+const OPERATOR: H160 = H160::repeat_byte(2);
+
 /// `number` as an address: `from_low_u64_be` is not there without `std`.
 fn address(number: u32) -> H160 {
     let mut address = H160::zero();
@@ -59,7 +62,7 @@ fn start<T: Config>() -> Result<T::AccountId, BenchmarkError> {
         members: BoundedVec::truncate_from(members),
     };
     Signers::<T>::insert(0, set);
-    T::Operators::bind(&offender, H160::repeat_byte(2), Pallet::<T>::seconds());
+    T::Operators::bind(&offender, OPERATOR, Pallet::<T>::seconds());
     Ok(offender)
 }
 
@@ -129,16 +132,22 @@ fn fill<T: Config>(operator: H160, count: u32) {
 mod benchmarks {
     use super::*;
 
-    /// A double signature of the largest set's last member.
+    /// A double signature of the largest set's last member, against whose ETH as many slashes are open as leave room for one
+    /// more: all are looked at, and another one is opened.
     #[benchmark]
     fn report() -> Result<(), BenchmarkError> {
-        start::<T>()?;
+        let offender = start::<T>()?;
+        fill::<T>(OPERATOR, MAX_OPEN.saturating_sub(1));
         let evidence = Box::new(evidence::<T>()?);
         let reporter: T::AccountId = whitelisted_caller();
+        let id = NextId::<T>::get();
 
         #[extrinsic_call]
         _(RawOrigin::Signed(reporter), evidence);
 
+        let opened = Slashes::<T>::get(id).ok_or("no slash was opened")?;
+        assert_eq!(opened.validator, offender);
+        assert_eq!(opened.state, State::Deferred);
         Ok(())
     }
 
@@ -161,7 +170,7 @@ mod benchmarks {
 
     #[benchmark]
     fn cancel() -> Result<(), BenchmarkError> {
-        fill::<T>(H160::repeat_byte(2), MAX_OPEN);
+        fill::<T>(OPERATOR, MAX_OPEN);
         let origin = T::CancelOrigin::try_successful_origin().map_err(|()| "origin")?;
 
         #[extrinsic_call]
@@ -176,7 +185,7 @@ mod benchmarks {
 
     #[benchmark]
     fn approve() -> Result<(), BenchmarkError> {
-        fill::<T>(H160::repeat_byte(2), MAX_OPEN);
+        fill::<T>(OPERATOR, MAX_OPEN);
         Slashes::<T>::mutate_extant(0, |slash| slash.approved = false);
         let origin = T::ApproveOrigin::try_successful_origin().map_err(|()| "origin")?;
 
@@ -190,7 +199,7 @@ mod benchmarks {
     /// A block in which `s` slashes leave.
     #[benchmark]
     fn on_initialize(s: Linear<0, { MAX_OPEN }>) -> Result<(), BenchmarkError> {
-        fill::<T>(H160::repeat_byte(2), s);
+        fill::<T>(OPERATOR, s);
 
         #[block]
         {

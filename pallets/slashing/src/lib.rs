@@ -302,12 +302,12 @@ pub mod pallet {
             /// Number of the slash.
             id: u64,
         },
-        /// The vaults have paid.
+        /// The vaults have paid. If the slash was cancelled, Ethereum had the cancellation too late.
         SlashExecuted {
             /// Number of the slash.
             id: u64,
         },
-        /// Ethereum has taken the cancellation of a slash.
+        /// Ethereum has taken the cancellation of a slash before any vault has paid.
         SlashVetoed {
             /// Number of the slash.
             id: u64,
@@ -316,7 +316,8 @@ pub mod pallet {
         SlashCancelled {
             /// Number of the slash.
             id: u64,
-            /// ETH will not be taken, or Ethereum is told not to. If not, it was too late for ETH.
+            /// ETH will not be taken, or Ethereum is told not to: `SlashVetoed` says that it has come in time, `SlashExecuted`
+            /// that it has not. If not, it was too late for ETH.
             ethereum: bool,
             /// How many of Staking's deferred slashes were cancelled with it. None: VARA was slashed already, or there
             /// was nothing to slash.

@@ -6,6 +6,11 @@
 //! can be held for ever.
 //!
 //! Some operators are looked at per block, round-robin. What Ethereum has settled is only noted when it is learned.
+//!
+//! A slash that has left ends as Ethereum says ([`Pallet::note_outcome`]), not as the chain wanted: that a cancellation
+//! is settled does not mean that it came before the vault paid. Until Ethereum says so, the slash is neither vetoed nor
+//! executed; if it never does, it stays so until its era is forgotten, and holds nothing from the time on at which no
+//! vault pays for it any more.
 
 use crate::{
     Commitment, Config, Cursor, EraForgiven, EraSlashes, Eras, Error, Event, Expiry, Forgiven,
@@ -147,9 +152,10 @@ impl<T: Config> Pallet<T> {
                 Self::deposit_event(Event::SlashRequested { id });
                 return true;
             }
-            State::Cancelling { item } if settled(item) => {
-                slash.state = State::Vetoed;
-                Self::deposit_event(Event::SlashVetoed { id });
+            // No vault pays any more. What it has paid before, only Ethereum knows.
+            State::Cancelling { .. }
+                if now > slash.end && slash.state.is_on_ethereum(SettledEnd::<T>::get()) =>
+            {
                 return false;
             }
             State::Committed { .. } | State::Cancelling { .. } if now > slash.end => {
@@ -191,8 +197,9 @@ impl<T: Config> Pallet<T> {
         SettledEnd::<T>::mutate(|end| *end = (*end).max(outbox_end));
     }
 
-    /// What became of a slash, as the Middleware on Ethereum says in a final block. Without it the chain takes a slash for
-    /// executed when the time for its execution is over.
+    /// What became of a slash, as the Middleware on Ethereum says in a final block: also of one that governance has
+    /// cancelled, but the vault has paid first. Without it the chain takes a slash for executed when the time for its
+    /// execution is over, and for saved when it is cancelled.
     ///
     /// # Errors
     ///
@@ -248,9 +255,9 @@ impl<T: Config> Pallet<T> {
                 true
             }
             // Also in the last moment: what comes too late does no harm on Ethereum.
-            State::Committed { .. } if now <= slash.end => Self::veto(id, &mut slash),
+            State::Committed { item } if now <= slash.end => Self::veto(id, &mut slash, Some(item)),
             State::Requested { since } if !Self::is_over(since, now, &T::Parameters::get()) => {
-                Self::veto(id, &mut slash)
+                Self::veto(id, &mut slash, None)
             }
             State::Committed { .. }
             | State::Requested { .. }
@@ -264,9 +271,12 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    fn veto(id: u64, slash: &mut Slash<T::AccountId>) -> bool {
+    fn veto(id: u64, slash: &mut Slash<T::AccountId>, carried: Option<u64>) -> bool {
         let item = T::Outbox::push(Commitment::Cancel { id });
-        slash.state = State::Cancelling { item };
+        slash.state = State::Cancelling {
+            item,
+            slash: carried,
+        };
         true
     }
 

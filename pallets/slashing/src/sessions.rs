@@ -5,7 +5,13 @@
 //! is that of the slot, which both headers name, and the key's owner is proven against that session's historical root.
 //!
 //! For a seal it is the session of the seal block, or the last one in which the signing set was in force, if that is
-//! earlier. Whose the key is, is known from the set. A historical proof would not do: nobody can make one in the block
+//! earlier. A set signs on after its era, until the Router has the next one (protocol.md, section 5): what its members sign then
+//! belongs to the last era in which the set was in force. That era's stake has elected it, is what its weight in the
+//! quorum was made of, and stays bonded, and in the vaults, for the windows. On Ethereum, too, a set's signature is paid for by
+//! stake of an era of that set: the outbox item `OperatorSet` names its capture. The era in which the seal lies would not
+//! do: who was not elected again has no stake in it, and could sign what it likes until the handover.
+//!
+//! Whose the key is, is known from the set. A historical proof would not do: nobody can make one in the block
 //! in which the settlement pallet sees the fault, and the historical root of a session is copied from the one before
 //! while Staking elects nobody, so a key that was changed within an era is in no root. Sets are told by the settlement
 //! pallet from the keys that are in force.

@@ -41,13 +41,9 @@ impl<T: Config> Pallet<T> {
             );
             let open = Queues::<T>::get(slash.operator)
                 .is_some_and(|queue| queue.open.contains(&(slash.capture, id)));
-            let must = slash.state.is_waiting()
-                || matches!(
-                    slash.state,
-                    State::Committed { .. } | State::Cancelling { .. }
-                );
-            // A request whose time is over is not open any more.
-            let may = must || matches!(slash.state, State::Requested { .. });
+            let must = slash.state.is_waiting() || matches!(slash.state, State::Committed { .. });
+            // A request, or a cancellation, whose time is over is not open any more.
+            let may = must || slash.state.is_in_flight();
             ensure!(open || !must, "open slashes are in their operator's queue");
             ensure!(!open || may, "what is over is in no queue");
             ensure!(

@@ -203,12 +203,15 @@ pub enum State {
     },
     /// The vault has paid.
     Executed,
-    /// Its cancellation is in the outbox.
+    /// Its cancellation is in the outbox, or on Ethereum, which has not said yet which of the two came first: the
+    /// cancellation, or the vault's payment.
     Cancelling {
         /// Number of the outbox item.
         item: u64,
+        /// Number of the outbox item that carried the slash; nothing if it was settled already.
+        slash: Option<u64>,
     },
-    /// Its cancellation has reached Ethereum.
+    /// Its cancellation has reached Ethereum in time: no vault has paid.
     Vetoed,
     /// It was cancelled before it left the chain.
     Cancelled,
@@ -220,6 +223,18 @@ impl State {
     /// Whether it has not left the chain and still may.
     pub const fn is_waiting(&self) -> bool {
         matches!(self, Self::Deferred | Self::Queued)
+    }
+
+    /// Whether it is settled on Ethereum, which may say what became of it: outbox items below `end` are settled.
+    pub const fn is_on_ethereum(&self, end: u64) -> bool {
+        match self {
+            Self::Requested { .. } | Self::Cancelling { slash: None, .. } => true,
+            Self::Committed { item }
+            | Self::Cancelling {
+                slash: Some(item), ..
+            } => *item < end,
+            _ => false,
+        }
     }
 
     /// Whether it has left the chain, and what becomes of it is not known.

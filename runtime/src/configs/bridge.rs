@@ -10,7 +10,9 @@ use gear_exe_primitives::{
     H160, H256, ethereum::BlockId, facts::SlashFate, outbox::OutboxItem, quorum::Member,
 };
 use pallet_bridge::BridgeParameters;
-use pallet_slashing::{Outcome, Slash, Slashes, State};
+#[cfg(feature = "runtime-benchmarks")]
+use pallet_slashing::State;
+use pallet_slashing::{Outcome, Slash, Slashes};
 use polkadot_sdk::frame_support::{PalletId, parameter_types, traits::Get};
 
 parameter_types! {
@@ -75,11 +77,8 @@ impl pallet_bridge::Outbox for Glue {
 
 /// Whether a final batch carried the slash, and nothing more is known of it.
 fn is_open(slash: &Slash<crate::AccountId>) -> bool {
-    match slash.state {
-        State::Requested { .. } => true,
-        State::Committed { item } => item < pallet_slashing::SettledEnd::<Runtime>::get(),
-        _ => false,
-    }
+    let end = pallet_slashing::SettledEnd::<Runtime>::get();
+    slash.state.is_on_ethereum(end)
 }
 
 impl pallet_bridge::OpenSlashes for Glue {

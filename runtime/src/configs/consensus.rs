@@ -3,12 +3,13 @@
 use super::{MaxValidators, slashing::Reports};
 use crate::{
     AccountId, Aura, AuraId, Balances, BlockNumber, Historical, ImOnline, Pace, Runtime,
-    RuntimeEvent, Session, SessionKeys, Settlement, Slashing, Staking, UNITS, eras::Eras, pace,
+    RuntimeEvent, Session, SessionKeys, Settlement, Slashing, Staking, eras::Eras, pace,
+    parameters,
 };
 use polkadot_sdk::{
     frame_support::{
         parameter_types,
-        traits::{ConstBool, ConstU32, ConstU128, KeyOwnerProofSystem},
+        traits::{ConstBool, ConstU32, KeyOwnerProofSystem},
     },
     pallet_aura, pallet_authorship, pallet_grandpa, pallet_im_online, pallet_offences,
     pallet_session::{self, historical},
@@ -50,7 +51,7 @@ impl pallet_grandpa::Config for Runtime {
 impl pallet_session::Config for Runtime {
     type Currency = Balances;
     type DisablingStrategy = pallet_session::disabling::UpToLimitWithReEnablingDisablingStrategy<3>;
-    type KeyDeposit = ConstU128<UNITS>;
+    type KeyDeposit = parameters::KeyDeposit;
     type Keys = SessionKeys;
     type NextSessionRotation = Periods;
     type RuntimeEvent = RuntimeEvent;

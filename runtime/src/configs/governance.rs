@@ -3,16 +3,16 @@
 use super::BlockWeights;
 use crate::{
     AccountId, Balance, Balances, OriginCaller, Preimage, Referenda, Runtime, RuntimeCall,
-    RuntimeEvent, RuntimeHoldReason, RuntimeOrigin, Scheduler, System, Treasury, UNITS,
+    RuntimeEvent, RuntimeHoldReason, RuntimeOrigin, Scheduler, System, Treasury,
     governance::{origins, tracks::Tracks},
-    pace, parameters,
+    parameters,
 };
 use polkadot_sdk::{
     frame_support::{
         PalletId, parameter_types,
         traits::{
-            AsEnsureOriginWithArg, ConstU32, ConstU128, EitherOf, EitherOfDiverse,
-            EqualPrivilegeOnly, LinearStoragePrice, TotalIssuanceOf,
+            AsEnsureOriginWithArg, ConstU32, EitherOf, EitherOfDiverse, EqualPrivilegeOnly,
+            LinearStoragePrice, TotalIssuanceOf,
             fungible::HoldConsideration,
             tokens::{PayFromAccount, UnityAssetBalanceConversion},
         },
@@ -38,10 +38,6 @@ impl pallet_parameters::Config for Runtime {
 }
 
 parameter_types! {
-    /// Deposit for a preimage, whatever its length.
-    pub const PreimageBase: Balance = UNITS;
-    /// Deposit for each byte of a preimage.
-    pub const PreimageByte: Balance = UNITS / 1_000;
     /// Why a preimage's deposit is held.
     pub const PreimageHold: RuntimeHoldReason =
         RuntimeHoldReason::Preimage(pallet_preimage::HoldReason::Preimage);
@@ -62,7 +58,7 @@ impl pallet_preimage::Config for Runtime {
         AccountId,
         Balances,
         PreimageHold,
-        LinearStoragePrice<PreimageBase, PreimageByte, Balance>,
+        LinearStoragePrice<parameters::PreimageBase, parameters::PreimageByte, Balance>,
     >;
     type Currency = Balances;
     type ManagerOrigin = EnsureRoot<AccountId>;
@@ -91,7 +87,7 @@ impl pallet_conviction_voting::Config for Runtime {
     type MaxVotes = ConstU32<512>;
     type Polls = Referenda;
     type RuntimeEvent = RuntimeEvent;
-    type VoteLockingPeriod = pace::Days<Runtime, 7>;
+    type VoteLockingPeriod = parameters::VoteLocking;
     type VotingHooks = ();
     type WeightInfo = pallet_conviction_voting::weights::SubstrateWeight<Runtime>;
 }
@@ -108,11 +104,11 @@ impl pallet_referenda::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;
     type Scheduler = Scheduler;
     type Slash = Treasury;
-    type SubmissionDeposit = ConstU128<{ 10 * UNITS }>;
+    type SubmissionDeposit = parameters::SubmissionDeposit;
     type SubmitOrigin = AsEnsureOriginWithArg<EnsureSigned<AccountId>>;
     type Tally = pallet_conviction_voting::TallyOf<Runtime>;
     type Tracks = Tracks;
-    type UndecidingTimeout = pace::Days<Runtime, 14>;
+    type UndecidingTimeout = parameters::Undeciding;
     type Votes = pallet_conviction_voting::VotesOf<Runtime>;
     type WeightInfo = pallet_referenda::weights::SubstrateWeight<Runtime>;
 }
@@ -132,7 +128,7 @@ impl pallet_collective::Config<TechnicalCommitteeInstance> for Runtime {
     type MaxMembers = ConstU32<32>;
     type MaxProposalWeight = MotionWeight;
     type MaxProposals = ConstU32<32>;
-    type MotionDuration = pace::Days<Runtime, 7>;
+    type MotionDuration = parameters::Motion;
     type Proposal = RuntimeCall;
     type RuntimeEvent = RuntimeEvent;
     type RuntimeOrigin = RuntimeOrigin;
@@ -142,7 +138,7 @@ impl pallet_collective::Config<TechnicalCommitteeInstance> for Runtime {
 
 impl pallet_whitelist::Config for Runtime {
     type BlockNumberProvider = System;
-    type DeferredDispatchExpiration = pace::Days<Runtime, 7>;
+    type DeferredDispatchExpiration = parameters::Whitelisting;
     type DispatchWhitelistedOrigin =
         EitherOfDiverse<EnsureRoot<AccountId>, origins::WhitelistedCaller>;
     type Preimages = Preimage;
@@ -172,12 +168,12 @@ impl pallet_treasury::Config for Runtime {
     type MaxApprovals = ConstU32<100>;
     type PalletId = TreasuryId;
     type Paymaster = PayFromAccount<Balances, TreasuryAccountId<Runtime>>;
-    type PayoutPeriod = pace::Days<Runtime, 30>;
+    type PayoutPeriod = parameters::TreasuryPayout;
     type RejectOrigin = EitherOfDiverse<EnsureRoot<AccountId>, origins::Treasurer>;
     type RuntimeEvent = RuntimeEvent;
     type SpendFunds = ();
     type SpendOrigin = Spenders;
-    type SpendPeriod = pace::Days<Runtime, 7>;
+    type SpendPeriod = parameters::TreasuryPeriod;
     type WeightInfo = pallet_treasury::weights::SubstrateWeight<Runtime>;
 }
 

@@ -28,14 +28,14 @@ use crate::{
     AccountId, Aura, Balance, Balances, Block, BlockNumber, EXISTENTIAL_DEPOSIT, Hash, Nonce,
     PalletInfo, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason,
     RuntimeOrigin, RuntimeTask, SS58_PREFIX, System, TxExtension, UncheckedExtrinsic, VERSION,
-    migrations, pace,
+    migrations, pace, parameters,
 };
 use polkadot_sdk::{
     frame_support::{
         derive_impl, parameter_types,
         traits::{ConstU8, ConstU16, ConstU32, ConstU128, VariantCountOf},
         weights::{
-            IdentityFee, Weight,
+            Weight,
             constants::{ParityDbWeight, WEIGHT_REF_TIME_PER_MILLIS},
         },
     },
@@ -111,12 +111,12 @@ impl pallet_balances::Config for Runtime {
 
 impl pallet_transaction_payment::Config for Runtime {
     type FeeMultiplierUpdate = ();
-    type LengthToFee = IdentityFee<Balance>;
+    type LengthToFee = parameters::LengthFee;
     type OnChargeTransaction = pallet_transaction_payment::FungibleAdapter<Balances, ToTreasury>;
     type OperationalFeeMultiplier = ConstU8<5>;
     type RuntimeEvent = RuntimeEvent;
     type WeightInfo = ();
-    type WeightToFee = IdentityFee<Balance>;
+    type WeightToFee = parameters::WeightFee;
 }
 
 /// Offences on demand, to see what they lead to.

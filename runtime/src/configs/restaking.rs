@@ -2,17 +2,17 @@
 
 use super::{MaxValidators, settlement::Glue, staking};
 use crate::{
-    AccountId, Balances, Restaking, Runtime, RuntimeHoldReason, Settlement, Staking, UNITS,
-    ValidatorElection, eras, governance::origins, pace,
+    AccountId, Balances, Restaking, Runtime, RuntimeHoldReason, Settlement, Staking,
+    ValidatorElection, eras, governance::origins, pace, parameters,
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 use gear_exe_primitives::{
     H160, H256, batch::RouterDomain, ethereum::EthereumHeader, quorum::Member,
 };
 use polkadot_sdk::{
     frame_election_provider_support::SequentialPhragmen,
     frame_support::{
-        traits::{ConstU32, ConstU128, EitherOfDiverse},
+        traits::{ConstU32, EitherOfDiverse},
         weights::constants::ParityDbWeight,
     },
     frame_system::EnsureRoot,
@@ -82,7 +82,7 @@ impl pallet_restaking::Eras for Glue {
 
 impl pallet_restaking::Config for Runtime {
     type Currency = Balances;
-    type Deposit = ConstU128<{ 100 * UNITS }>;
+    type Deposit = parameters::OperatorDeposit;
     type Eras = Glue;
     type Ethereum = Glue;
     type GovernanceOrigin = ParameterAdmin;
@@ -131,9 +131,17 @@ impl pallet_settlement::Operators<AccountId> for Glue {
     fn operators(validators: &[AccountId]) -> Option<(u64, Vec<H160>)> {
         let era = eras::active()?;
         let capture = Restaking::capture(era)?;
+        // Once for all: it is one value, of all operators.
+        let with_stake: BTreeSet<AccountId> = Restaking::stakes(era)
+            .into_iter()
+            .map(|(operator, _)| operator)
+            .collect();
         let operators: Vec<Option<H160>> = validators
             .iter()
-            .map(|validator| <Self as pallet_slashing::Operators<_>>::operator(era, validator))
+            .map(|validator| {
+                let counts = with_stake.contains(validator);
+                counts.then(|| Restaking::operator_address(validator))?
+            })
             .collect();
         operators.iter().any(Option::is_some).then(|| {
             let operators = operators.into_iter().map(Option::unwrap_or_default);

@@ -6,11 +6,10 @@ use super::{
 };
 use crate::{AccountId, Restaking, Runtime, Settlement, ValidatorElection, eras, parameters};
 use alloc::{collections::BTreeMap, vec::Vec};
-use gear_exe_primitives::{H160, U256, outbox::OutboxItem, stake_pages::VaultAmount};
-use pallet_restaking::{AssetRules, SnapshotState};
+use gear_exe_primitives::{H160, outbox::OutboxItem};
 use pallet_rewards::{EthStake, Exposure};
 use polkadot_sdk::{
-    frame_support::traits::ConstU32,
+    frame_support::{traits::ConstU32, weights::constants::ParityDbWeight},
     pallet_nomination_pools,
     pallet_staking::{self, ErasRewardPoints, ErasStakersOverview, ErasStakersPaged},
 };
@@ -159,91 +158,80 @@ impl pallet_rewards::Collateral<AccountId> for Glue {
         if exposures.iter().all(|exposure| exposure.eth == 0) {
             return Vec::new();
         }
-        let Some(source) = snapshot_of(era) else {
-            return Vec::new();
-        };
-        let stakes: BTreeMap<H160, Vec<VaultAmount>> =
-            pallet_restaking::Pages::<Runtime>::iter_prefix_values(source)
-                .flatten()
-                .map(|stake| (stake.operator, stake.vaults.into_inner()))
-                .collect();
-        let weights = Weights::of(stakes.values().flatten());
+        let mut vaults: BTreeMap<AccountId, Vec<(H160, u128)>> =
+            Restaking::vault_weights(era).into_iter().collect();
         exposures
             .into_iter()
             .filter(|exposure| exposure.eth > 0)
             .filter_map(|exposure| {
-                let operator = Restaking::operator_address(&exposure.validator)?;
-                let vaults = stakes
-                    .get(&operator)?
-                    .iter()
-                    .map(|vault| (vault.vault, weights.weight(vault)))
-                    .collect();
                 Some(EthStake {
+                    vaults: vaults.remove(&exposure.validator)?,
                     validator: exposure.validator,
                     weight: exposure.eth,
-                    vaults,
                 })
             })
             .collect()
     }
 
-    // Needs a whole election; what it costs beside the benchmark is counted by hand.
+    // As if a snapshot of these vaults had been accepted, and their validators elected.
     #[cfg(feature = "runtime-benchmarks")]
-    fn put(_: u32, _: Vec<EthStake<AccountId>>) {}
-}
-
-/// The era whose snapshot of the vaults has counted in `era`.
-fn snapshot_of(era: u32) -> Option<u32> {
-    match pallet_restaking::Snapshots::<Runtime>::get(era)?.state {
-        SnapshotState::Accepted { .. } => Some(era),
-        SnapshotState::Reused { .. } => era.checked_sub(1),
-        _ => None,
-    }
-}
-
-/// What collateral weighs beside other collateral: after its token's haircut, and reduced in proportion where the token
-/// has more than its cap.
-struct Weights {
-    rules: BTreeMap<H160, AssetRules>,
-    totals: BTreeMap<H160, u128>,
-}
-
-impl Weights {
-    fn of<'a>(vaults: impl Iterator<Item = &'a VaultAmount>) -> Self {
-        let mut weights = Self {
-            rules: pallet_restaking::Assets::<Runtime>::iter().collect(),
-            totals: BTreeMap::new(),
+    fn put(era: u32, stakes: Vec<EthStake<AccountId>>) {
+        use gear_exe_primitives::{H256, restaking::VaultStake, stake_pages};
+        use pallet_restaking::{AssetRules, Capture, Operator, Snapshot, SnapshotState};
+        use pallet_validator_election::ValidatorExposure;
+        use polkadot_sdk::{frame_support::BoundedVec, sp_runtime::Perbill};
+        let collateral = H160::repeat_byte(0xe7);
+        // Less than there is, so that everything is reduced.
+        let rules = AssetRules {
+            decimals: 18,
+            haircut: Perbill::from_percent(10),
+            cap: 100_000_000_000_000_000,
         };
-        for vault in vaults {
-            let weight = weights.uncapped(vault);
-            let total = weights.totals.entry(vault.collateral).or_default();
-            *total = total.saturating_add(weight);
+        pallet_restaking::Assets::<Runtime>::insert(collateral, rules);
+        let mut operators = Vec::new();
+        let mut held = Vec::new();
+        let mut exposures = Vec::new();
+        for (index, stake) in (1u8..).zip(stakes) {
+            let operator = H160::repeat_byte(index);
+            let bound = Operator {
+                address: operator,
+                deposit: 0,
+                leaving: None,
+            };
+            pallet_restaking::Operators::<Runtime>::insert(&stake.validator, bound);
+            pallet_restaking::OperatorOf::<Runtime>::insert(operator, &stake.validator);
+            operators.push(operator);
+            held.extend(stake.vaults.into_iter().map(|(vault, amount)| VaultStake {
+                operator,
+                vault,
+                collateral,
+                amount: amount.into(),
+            }));
+            exposures.push(ValidatorExposure {
+                validator: stake.validator,
+                vara: 1,
+                eth: stake.weight,
+                eth_votes: 1,
+            });
         }
-        weights
-    }
-
-    fn uncapped(&self, vault: &VaultAmount) -> u128 {
-        self.rules
-            .get(&vault.collateral)
-            .map_or(0, |rules| rules.weight(vault.amount))
-    }
-
-    fn weight(&self, vault: &VaultAmount) -> u128 {
-        let weight = self.uncapped(vault);
-        let total = self.totals.get(&vault.collateral).copied().unwrap_or(0);
-        let cap = self
-            .rules
-            .get(&vault.collateral)
-            .map_or(0, |rules| rules.cap);
-        if total <= cap {
-            return weight;
+        let pages = stake_pages::pages(&operators, &held);
+        let snapshot = Snapshot {
+            capture: Capture {
+                timestamp: pallet_execution::Finalised::<Runtime>::get().timestamp,
+                ..Default::default()
+            },
+            state: SnapshotState::Accepted {
+                root: H256::zero(),
+                pages: pages.len() as u32,
+                total: 1,
+            },
+        };
+        for (index, page) in (0u32..).zip(pages) {
+            pallet_restaking::Pages::<Runtime>::insert(era, index, page);
         }
-        // Less than `weight`, since the cap is less than the total.
-        U256::from(weight)
-            .saturating_mul(cap.into())
-            .checked_div(total.into())
-            .and_then(|capped| u128::try_from(capped).ok())
-            .unwrap_or_default()
+        pallet_restaking::Snapshots::<Runtime>::insert(era, snapshot);
+        let exposures: BoundedVec<_, super::MaxValidators> = BoundedVec::truncate_from(exposures);
+        pallet_validator_election::Exposures::<Runtime>::insert(era, exposures);
     }
 }
 
@@ -260,5 +248,5 @@ impl pallet_rewards::Config for Runtime {
     type Payees = Payees;
     type ProofDepth = ProofDepth;
     type Staking = Glue;
-    type WeightInfo = ();
+    type WeightInfo = pallet_rewards::weights::Measured<ParityDbWeight>;
 }

@@ -33,8 +33,43 @@ impl pallet_slashing::Operators<AccountId> for Glue {
         Restaking::capture(era)
     }
 
+    // As if a snapshot of as many operators as there can be had been accepted for the active era.
     #[cfg(feature = "runtime-benchmarks")]
-    fn bind(_: &AccountId, _: H160, _: u64) {}
+    fn bind(validator: &AccountId, operator: H160, capture: u64) {
+        use pallet_restaking::{Capture, Operator, Snapshot, SnapshotState};
+        use polkadot_sdk::frame_support::BoundedVec;
+        let era = crate::eras::active().unwrap_or_default();
+        let bound = Operator {
+            address: operator,
+            deposit: 0,
+            leaving: None,
+        };
+        pallet_restaking::Operators::<Runtime>::insert(validator, bound);
+        pallet_restaking::OperatorOf::<Runtime>::insert(operator, validator);
+        let most = <<Runtime as pallet_restaking::Config>::MaxOperators as Get<u32>>::get();
+        let others = (1..most).map(|index| {
+            let mut account = [0; 32];
+            account[..4].copy_from_slice(&index.to_be_bytes());
+            (AccountId::from(account), 1u128)
+        });
+        // The one that is looked for is the last.
+        let stakes: alloc::vec::Vec<_> = others.chain([(validator.clone(), 1)]).collect();
+        let stakes: BoundedVec<_, <Runtime as pallet_restaking::Config>::MaxOperators> =
+            BoundedVec::truncate_from(stakes);
+        pallet_restaking::Stakes::<Runtime>::insert(era, stakes);
+        let snapshot = Snapshot {
+            capture: Capture {
+                timestamp: capture,
+                ..Default::default()
+            },
+            state: SnapshotState::Accepted {
+                root: H256::zero(),
+                pages: 0,
+                total: most.into(),
+            },
+        };
+        pallet_restaking::Snapshots::<Runtime>::insert(era, snapshot);
+    }
 }
 
 impl pallet_slashing::Outbox for Glue {

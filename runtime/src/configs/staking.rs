@@ -3,7 +3,7 @@
 use crate::{
     AccountId, Balance, Balances, DelegatedStaking, NominationPools, Runtime, RuntimeEvent,
     RuntimeFreezeReason, RuntimeHoldReason, Session, Staking, System, Timestamp, VoterList, bags,
-    governance::origins, inflation, pace,
+    governance::origins, inflation, pace, parameters,
 };
 use pallet_validator_election::DualElection;
 use polkadot_sdk::{
@@ -19,7 +19,7 @@ use polkadot_sdk::{
     pallet_bags_list, pallet_delegated_staking, pallet_nomination_pools, pallet_staking,
     pallet_treasury::TreasuryAccountId,
     sp_core::U256,
-    sp_runtime::{FixedU128, Perbill, traits::Convert},
+    sp_runtime::{FixedU128, traits::Convert},
     sp_staking,
 };
 
@@ -47,8 +47,6 @@ parameter_types! {
     pub const PoolsId: PalletId = PalletId(*b"gexe/npl");
     /// Account of delegations.
     pub const DelegationsId: PalletId = PalletId(*b"gexe/dlg");
-    /// What who applies a slash to a pool's member gets of it.
-    pub const SlashReward: Perbill = Perbill::from_percent(1);
 }
 
 impl pallet_bags_list::Config for Runtime {
@@ -109,7 +107,7 @@ impl pallet_delegated_staking::Config for Runtime {
     type PalletId = DelegationsId;
     type RuntimeEvent = RuntimeEvent;
     type RuntimeHoldReason = RuntimeHoldReason;
-    type SlashRewardFraction = SlashReward;
+    type SlashRewardFraction = parameters::PoolSlashReward;
 }
 
 /// A balance as a wider number, and back.

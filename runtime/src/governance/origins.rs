@@ -2,7 +2,7 @@
 
 #[polkadot_sdk::frame_support::pallet]
 pub mod pallet {
-    use crate::{Balance, UNITS};
+    use crate::{Balance, Runtime, parameters};
     use polkadot_sdk::frame_support::pallet_prelude::*;
 
     #[pallet::config]
@@ -21,7 +21,7 @@ pub mod pallet {
         WhitelistedCaller,
         /// Staking's limits, commissions, validator counts; cancels slashes of VARA.
         StakingAdmin,
-        /// Every dynamic parameter of the network.
+        /// Every dynamic parameter of the network, but those that say how governance decides.
         ParameterAdmin,
         /// Cancels deferred slashes, of both assets.
         SlashCanceller,
@@ -29,9 +29,9 @@ pub mod pallet {
         SettlementPauser,
         /// Spends from the treasury without a limit.
         Treasurer,
-        /// Spends up to 1,000,000 VARA at a time.
+        /// Spends up to the parameter `BigSpend` at a time: 1,000,000 VARA at first.
         BigSpender,
-        /// Spends up to 10,000 VARA at a time.
+        /// Spends up to the parameter `SmallSpend` at a time: 10,000 VARA at first.
         SmallSpender,
         /// Cancels a referendum.
         ReferendumCanceller,
@@ -83,9 +83,9 @@ pub mod pallet {
         /// [`Origin::Treasurer`], with the most that it may spend.
         Treasurer: Balance = Balance::MAX;
         /// [`Origin::BigSpender`], with the most that it may spend.
-        BigSpender: Balance = 1_000_000 * UNITS;
+        BigSpender: Balance = parameters::in_force::Governance::<Runtime>::get().big_spend;
         /// [`Origin::SmallSpender`], with the most that it may spend.
-        SmallSpender: Balance = 10_000 * UNITS;
+        SmallSpender: Balance = parameters::in_force::Governance::<Runtime>::get().small_spend;
     }
 }
 

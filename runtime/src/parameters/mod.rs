@@ -4,14 +4,37 @@
 //! begins ([`turn::on_new_era`]): on the chain at once, and on the Router with the batch that carries it. What was never set has
 //! its value from the genesis. A value that would break the network is not taken: the event `ParametersRefused` says
 //! why, and the old values stay in force until governance sets others.
+//!
+//! What is not here:
+//!
+//! * Staking and NominationPools have calls of their own for their limits: `staking.setStakingConfigs` (least bonds,
+//!   numbers of nominators and validators, least commission, `maxStakedRewards`), `staking.setValidatorCount`,
+//!   `staking.setMinCommission`, `nominationPools.setConfigs`. They take effect at once. So do `restaking.setAsset`, of which
+//!   there are as many as tokens, and `validatorElection.forceVaraOnly`, which ends by itself.
+//! * Bounds of storage and of a block's work are constants (`Max…`, depths of history, `HistoryDepth` of claims and payouts,
+//!   the size of an election, the bags): another value needs another runtime, with a look at what it costs.
+//! * The slot is set at the genesis. The existential deposit is a constant, since every account was made by it, and so are
+//!   what is true of Ethereum, and what makes a quorum or a majority: more than two thirds, more ayes than nays.
+//!
+//! polkadot.js shows constants of pallets, as `referenda.tracks`, as they were when it connected: who wants to see what has
+//! changed since connects again, or reads `parametersInForce`.
 
+mod rules;
+mod store;
 mod turn;
 
-pub use turn::{on_new_era, pallet as in_force};
+pub(crate) use rules::check_deposit;
+pub use rules::*;
+pub use store::pallet as in_force;
+pub use turn::on_new_era;
 
-use crate::{Runtime, RuntimeOrigin, governance::origins};
-#[cfg(feature = "runtime-benchmarks")]
-use polkadot_sdk::frame_support::traits::EnsureOrigin;
+use crate::{
+    Balance, Runtime, RuntimeOrigin, UNITS,
+    governance::{
+        origins,
+        tracks::{self as first, TrackRules},
+    },
+};
 use polkadot_sdk::{
     frame_support::{
         dynamic_params::{dynamic_pallet_params, dynamic_params},
@@ -179,6 +202,10 @@ pub mod values {
         /// Eras between a slash of VARA and its execution; less than `Bonding`.
         #[codec(index = 3)]
         pub static SlashDeferral: u32 = 27;
+        /// Blocks of a day, in which the periods of referenda and the windows of governance are counted: 24 to 2,419,200.
+        /// Root sets it.
+        #[codec(index = 4)]
+        pub static Day: u32 = 345_600;
     }
 
     /// How much is slashed, and when.
@@ -246,6 +273,10 @@ pub mod values {
         /// How fast inflation falls with more stake than that. At least 1 %.
         #[codec(index = 3)]
         pub static Falloff: Perbill = Perbill::from_percent(5);
+        /// Seconds for which an era is paid at most. Who stops the chain for a month does not get a month's inflation at
+        /// once.
+        #[codec(index = 4)]
+        pub static LongestEra: u64 = 2 * 86_400;
     }
 
     /// VARA as wVARA and back. Takes effect at once.
@@ -293,6 +324,126 @@ pub mod values {
         #[codec(index = 3)]
         pub static MaxWeight: u32 = 200;
     }
+
+    /// What is held of an account as long as something of it is kept, in VARA's base units: from the existential deposit to
+    /// 1,000,000 VARA. What was held before is given back as it was held.
+    #[dynamic_pallet_params]
+    #[codec(index = 11)]
+    pub mod deposits {
+        /// For a preimage, whatever its length.
+        #[codec(index = 0)]
+        pub static PreimageBase: Balance = UNITS;
+        /// For each byte of a preimage: one VARA at most.
+        #[codec(index = 1)]
+        pub static PreimageByte: Balance = UNITS / 1_000;
+        /// For a referendum, from its submission on.
+        #[codec(index = 2)]
+        pub static Submission: Balance = 10 * UNITS;
+        /// For the binding of an operator to its Ethereum address.
+        #[codec(index = 3)]
+        pub static Operator: Balance = 100 * UNITS;
+        /// For a validator's session keys.
+        #[codec(index = 4)]
+        pub static SessionKeys: Balance = UNITS;
+    }
+
+    /// How long referenda of each track take, and how much they need: periods are hours of `Pace.Day`. Numbers are those of
+    /// the tracks. Root sets them, since they say what it takes to be root.
+    #[dynamic_pallet_params]
+    #[codec(index = 12)]
+    pub mod tracks {
+        /// Everything.
+        #[codec(index = 0)]
+        pub static Root: TrackRules = first::ROOT;
+        /// What the technical committee has whitelisted.
+        #[codec(index = 1)]
+        pub static WhitelistedCaller: TrackRules = first::WHITELISTED_CALLER;
+        /// Staking's limits.
+        #[codec(index = 10)]
+        pub static StakingAdmin: TrackRules = first::STAKING_ADMIN;
+        /// Payments of the treasury without a limit.
+        #[codec(index = 11)]
+        pub static Treasurer: TrackRules = first::TREASURER;
+        /// Dynamic parameters.
+        #[codec(index = 12)]
+        pub static ParameterAdmin: TrackRules = first::PARAMETER_ADMIN;
+        /// Cancelling of slashes. If its periods become longer, all together must fit into `Slashing.Deferral`.
+        #[codec(index = 13)]
+        pub static SlashCanceller: TrackRules = first::SLASH_CANCELLER;
+        /// Pausing of batches.
+        #[codec(index = 14)]
+        pub static SettlementPauser: TrackRules = first::SETTLEMENT_PAUSER;
+        /// Cancelling of referenda.
+        #[codec(index = 20)]
+        pub static ReferendumCanceller: TrackRules = first::REFERENDUM_CANCELLER;
+        /// Killing of referenda.
+        #[codec(index = 21)]
+        pub static ReferendumKiller: TrackRules = first::REFERENDUM_KILLER;
+        /// Payments of the treasury up to `Governance.SmallSpend`.
+        #[codec(index = 30)]
+        pub static SmallSpender: TrackRules = first::SMALL_SPENDER;
+        /// Payments of the treasury up to `Governance.BigSpend`.
+        #[codec(index = 31)]
+        pub static BigSpender: TrackRules = first::BIG_SPENDER;
+    }
+
+    /// Windows of governance, in days of `Pace.Day`, 1 to 366; and what spenders may spend, in VARA's base units. Root sets
+    /// them.
+    #[dynamic_pallet_params]
+    #[codec(index = 13)]
+    pub mod governance {
+        /// For how long a vote's VARA stays locked, for each step of conviction.
+        #[codec(index = 0)]
+        pub static VoteLocking: u32 = 7;
+        /// How long a referendum may wait to be decided.
+        #[codec(index = 1)]
+        pub static Undeciding: u32 = 14;
+        /// How long the technical committee may vote on a motion.
+        #[codec(index = 2)]
+        pub static Motion: u32 = 7;
+        /// How long a whitelisted call may wait to be dispatched.
+        #[codec(index = 3)]
+        pub static Whitelisting: u32 = 7;
+        /// How long a payment of the treasury can be claimed.
+        #[codec(index = 4)]
+        pub static TreasuryPayout: u32 = 30;
+        /// How often the treasury's books are closed.
+        #[codec(index = 5)]
+        pub static TreasuryPeriod: u32 = 7;
+        /// The most that the track `small_spender` may spend at a time.
+        #[codec(index = 6)]
+        pub static SmallSpend: Balance = 10_000 * UNITS;
+        /// The most that the track `big_spender` may spend at a time.
+        #[codec(index = 7)]
+        pub static BigSpend: Balance = 1_000_000 * UNITS;
+    }
+
+    /// What transactions on this chain cost, in VARA's base units: 0.001 VARA at most.
+    #[dynamic_pallet_params]
+    #[codec(index = 14)]
+    pub mod fees {
+        /// A byte of a transaction.
+        #[codec(index = 0)]
+        pub static PerByte: Balance = 1;
+        /// A microsecond of a transaction's weight. Not zero.
+        #[codec(index = 1)]
+        pub static PerMicrosecond: Balance = 1_000_000;
+    }
+
+    /// Staking's values that none of its calls sets.
+    #[dynamic_pallet_params]
+    #[codec(index = 15)]
+    pub mod staking {
+        /// Validators below which an election does not count: the old ones stay, and no era begins. No more than there are.
+        #[codec(index = 0)]
+        pub static MinimumValidators: u32 = 1;
+        /// The share of a slash that who reported the offence gets, at most: half of it at most.
+        #[codec(index = 1)]
+        pub static ReporterReward: Perbill = Perbill::from_percent(10);
+        /// The share of a slash that who applies it to a pool's member gets: half of it at most.
+        #[codec(index = 2)]
+        pub static PoolSlashReward: Perbill = Perbill::from_percent(1);
+    }
 }
 
 #[cfg(feature = "runtime-benchmarks")]
@@ -305,22 +456,33 @@ impl Default for RuntimeParameters {
     }
 }
 
-/// Who may set a parameter: root, and referenda on the track `parameter_admin`.
+/// Who may set a parameter: root, and referenda on the track `parameter_admin`. What governance itself decides by is root's
+/// alone: who can set how much root takes could be root.
 pub struct Admin;
+
+fn is_roots(key: &RuntimeParametersKey) -> bool {
+    matches!(
+        key,
+        RuntimeParametersKey::Tracks(_)
+            | RuntimeParametersKey::Governance(_)
+            | RuntimeParametersKey::Pace(values::pace::ParametersKey::Day(_))
+    )
+}
 
 impl EnsureOriginWithArg<RuntimeOrigin, RuntimeParametersKey> for Admin {
     type Success = ();
 
-    fn try_origin(origin: RuntimeOrigin, _: &RuntimeParametersKey) -> Result<(), RuntimeOrigin> {
+    fn try_origin(origin: RuntimeOrigin, key: &RuntimeParametersKey) -> Result<(), RuntimeOrigin> {
         use polkadot_sdk::frame_support::traits::EnsureOrigin as _;
         match origin.clone().into() {
             Ok(RawOrigin::Root) => Ok(()),
+            _ if is_roots(key) => Err(origin),
             _ => origins::ParameterAdmin::try_origin(origin),
         }
     }
 
     #[cfg(feature = "runtime-benchmarks")]
     fn try_successful_origin(_: &RuntimeParametersKey) -> Result<RuntimeOrigin, ()> {
-        origins::ParameterAdmin::try_successful_origin()
+        Ok(RawOrigin::Root.into())
     }
 }

@@ -2,16 +2,22 @@
 
 use super::{
     RuntimeParametersValue as Value,
+    in_force::{self, Group},
+    rules::{Deposits, Fees, Governance, StakingRules},
     values::{
-        election::ParametersValue as ElectionValue, execution::ParametersValue as ExecutionValue,
-        pace::ParametersValue as PaceValue, restaking::ParametersValue as RestakingValue,
-        rewards::ParametersValue as RewardsValue, router::ParametersValue as RouterValue,
-        settlement::ParametersValue as SettlementValue, slashing::ParametersValue as SlashingValue,
-        views::ParametersValue as ViewValue,
+        deposits::ParametersValue as DepositsValue, election::ParametersValue as ElectionValue,
+        execution::ParametersValue as ExecutionValue, fees::ParametersValue as FeesValue,
+        governance::ParametersValue as GovernanceValue, pace::ParametersValue as PaceValue,
+        restaking::ParametersValue as RestakingValue, rewards::ParametersValue as RewardsValue,
+        router::ParametersValue as RouterValue, settlement::ParametersValue as SettlementValue,
+        slashing::ParametersValue as SlashingValue, staking::ParametersValue as StakingValue,
+        tracks::ParametersValue as TracksValue, views::ParametersValue as ViewValue,
     },
 };
 use crate::{
-    Execution, ParametersInForce, Restaking, Runtime, Settlement, ValidatorElection, pace,
+    Execution, ParametersInForce, Restaking, Runtime, Settlement, ValidatorElection,
+    governance::tracks::{self, TrackId, TrackRules},
+    pace,
 };
 use gear_exe_primitives::{
     H256, U256, hashing::keccak256, round::ExecutionParameters, settlement::BatchLimits,
@@ -22,7 +28,7 @@ use pallet_rewards::RewardsParameters;
 use pallet_settlement::SettlementParameters;
 use pallet_slashing::SlashingParameters;
 use pallet_validator_election::ElectionParameters;
-use polkadot_sdk::{pallet_parameters, pallet_session};
+use polkadot_sdk::pallet_parameters;
 
 /// Eras between a capture and the end of the era whose stake it says: it is taken when the era before begins, and may be
 /// used once more.
@@ -40,7 +46,15 @@ struct Values {
     rewards: RewardsParameters,
     restaking: RestakingParameters,
     election: ElectionParameters,
+    deposits: Deposits,
+    tracks: Tracks,
+    governance: Governance,
+    fees: Fees,
+    staking: StakingRules,
 }
+
+/// The rules of all tracks of referenda.
+type Tracks = [(TrackId, TrackRules); tracks::COUNT];
 
 /// Whether batches can be mined, and something fits into them: a round may fill half of one.
 fn is_minable(limits: &BatchLimits) -> bool {
@@ -50,9 +64,43 @@ fn is_minable(limits: &BatchLimits) -> bool {
 }
 
 /// Whether a slash of ETH that is reported in time reaches its vault in time, at such a pace.
-fn fits(slashing: &SlashingParameters, pace: &pace::Durations) -> bool {
+pub(super) fn fits(slashing: &SlashingParameters, pace: &pace::Durations) -> bool {
     let slot = pace::SlotDuration::<Runtime>::get();
     slashing.fits(pace.seconds(CAPTURE_AGE, slot), slot)
+}
+
+/// What has to fit each other.
+#[derive(Clone, Copy)]
+struct Clocks {
+    slashing: SlashingParameters,
+    pace: pace::Durations,
+    tracks: Tracks,
+}
+
+impl Clocks {
+    /// Blocks that a referendum takes, at most, which cancels a slash.
+    fn cancelling(&self) -> u64 {
+        tracks::canceller(&self.tracks).longest(self.pace.day)
+    }
+
+    /// Whether they fit each other. A deferral that is too short for its cancellation is governance's to choose; but a track
+    /// or a day must not become too long for the deferral unnoticed.
+    fn check(&self, before: &Self) -> Result<(), &'static str> {
+        if !fits(&self.slashing, &self.pace) {
+            return Err(
+                "a slash of ETH would reach its vault too late: the window must be longer, or eras, reporting, deferral, \
+                 relay or execution shorter",
+            );
+        }
+        let longer = self.cancelling() > before.cancelling();
+        if longer && self.cancelling() > self.slashing.deferral.into() {
+            return Err(
+                "a slash of ETH would leave before its cancellation is decided: the deferral must be longer, or the day or \
+                 the track slash_canceller shorter",
+            );
+        }
+        Ok(())
+    }
 }
 
 impl Values {
@@ -62,10 +110,15 @@ impl Values {
             views: pallet_execution::ViewRules::<Runtime>::get(),
             settlement: pallet_settlement::Parameters::<Runtime>::get(),
             pace: pace::InForce::<Runtime>::get(),
-            slashing: pallet::Slashing::<Runtime>::get(),
-            rewards: pallet::Rewards::<Runtime>::get(),
+            slashing: in_force::Slashing::<Runtime>::get(),
+            rewards: in_force::Rewards::<Runtime>::get(),
             restaking: pallet_restaking::Parameters::<Runtime>::get(),
             election: pallet_validator_election::Parameters::<Runtime>::get(),
+            deposits: in_force::Deposits::<Runtime>::get(),
+            tracks: tracks::in_force(),
+            governance: in_force::Governance::<Runtime>::get(),
+            fees: in_force::Fees::<Runtime>::get(),
+            staking: StakingRules::in_force(),
         }
     }
 
@@ -85,6 +138,7 @@ impl Values {
                 PaceValue::SessionsPerEra(value) => self.pace.sessions_per_era = value,
                 PaceValue::Bonding(value) => self.pace.bonding = value,
                 PaceValue::SlashDeferral(value) => self.pace.slash_deferral = value,
+                PaceValue::Day(value) => self.pace.day = value,
             },
             Value::Slashing(value) => match value {
                 SlashingValue::DoubleSignFloor(value) => self.slashing.double_sign_floor = value,
@@ -113,8 +167,59 @@ impl Values {
                 RewardsValue::EthStakers(value) => self.rewards.eth_stakers = value,
                 RewardsValue::MinClaim(value) => self.rewards.min_claim = value,
             },
+            Value::Deposits(value) => match value {
+                DepositsValue::PreimageBase(value) => self.deposits.preimage_base = value,
+                DepositsValue::PreimageByte(value) => self.deposits.preimage_byte = value,
+                DepositsValue::Submission(value) => self.deposits.submission = value,
+                DepositsValue::Operator(value) => self.deposits.operator = value,
+                DepositsValue::SessionKeys(value) => self.deposits.session_keys = value,
+            },
+            Value::Tracks(value) => self.set_track(value),
+            Value::Governance(value) => self.set_governance(value),
+            Value::Fees(value) => match value {
+                FeesValue::PerByte(value) => self.fees.per_byte = value,
+                FeesValue::PerMicrosecond(value) => self.fees.per_microsecond = value,
+            },
+            Value::Staking(value) => match value {
+                StakingValue::MinimumValidators(value) => self.staking.minimum_validators = value,
+                StakingValue::ReporterReward(value) => self.staking.reporter_reward = value,
+                StakingValue::PoolSlashReward(value) => self.staking.pool_slash_reward = value,
+            },
             // Read where they are used.
             Value::Inflation(_) | Value::Bridge(_) => {}
+        }
+    }
+
+    fn set_track(&mut self, value: TracksValue) {
+        let (track, rules) = match value {
+            TracksValue::Root(rules) => (0, rules),
+            TracksValue::WhitelistedCaller(rules) => (1, rules),
+            TracksValue::StakingAdmin(rules) => (10, rules),
+            TracksValue::Treasurer(rules) => (11, rules),
+            TracksValue::ParameterAdmin(rules) => (12, rules),
+            TracksValue::SlashCanceller(rules) => (13, rules),
+            TracksValue::SettlementPauser(rules) => (14, rules),
+            TracksValue::ReferendumCanceller(rules) => (20, rules),
+            TracksValue::ReferendumKiller(rules) => (21, rules),
+            TracksValue::SmallSpender(rules) => (30, rules),
+            TracksValue::BigSpender(rules) => (31, rules),
+        };
+        if let Some((_, old)) = self.tracks.iter_mut().find(|(id, _)| *id == track) {
+            *old = rules;
+        }
+    }
+
+    fn set_governance(&mut self, value: GovernanceValue) {
+        let to = &mut self.governance;
+        match value {
+            GovernanceValue::VoteLocking(value) => to.vote_locking = value,
+            GovernanceValue::Undeciding(value) => to.undeciding = value,
+            GovernanceValue::Motion(value) => to.motion = value,
+            GovernanceValue::Whitelisting(value) => to.whitelisting = value,
+            GovernanceValue::TreasuryPayout(value) => to.treasury_payout = value,
+            GovernanceValue::TreasuryPeriod(value) => to.treasury_period = value,
+            GovernanceValue::SmallSpend(value) => to.small_spend = value,
+            GovernanceValue::BigSpend(value) => to.big_spend = value,
         }
     }
 
@@ -161,62 +266,133 @@ impl Values {
         }
     }
 
-    /// Puts them in force, group by group; a group that its pallet refuses stays as it was.
+    /// Puts them in force, group by group; a group that is refused stays as it was.
     fn apply(self) {
         let before = Self::in_force();
-        let refused = |group: Group, done: bool| {
-            if !done {
-                ParametersInForce::refused(group);
-            }
-        };
         if self.execution != before.execution {
             let done = Execution::apply_parameters(self.execution);
-            refused(Group::Execution, done.is_ok());
+            take(
+                Group::Execution,
+                done.map_err(|_| "no limit of execution is zero"),
+            );
         }
         if self.views != before.views {
             let done = Execution::apply_view_parameters(self.views);
-            refused(Group::Views, done.is_ok());
+            take(
+                Group::Views,
+                done.map_err(|_| "MaxAge and MaxAhead are not zero"),
+            );
         }
         if self.settlement != before.settlement {
-            let done = is_minable(&self.settlement.limits)
-                && Settlement::apply_parameters(self.settlement).is_ok();
-            refused(Group::Settlement, done);
+            take(Group::Settlement, self.apply_settlement());
         }
         if self.restaking != before.restaking {
             let done = Restaking::apply_parameters(self.restaking);
-            refused(Group::Restaking, done.is_ok());
+            take(Group::Restaking, done.map_err(|_| "GrowthStep is not zero"));
         }
         if self.rewards != before.rewards {
-            let done = self.rewards.is_sound();
-            refused(Group::Rewards, done);
-            if done {
-                pallet::Rewards::<Runtime>::put(self.rewards);
+            let sound = self.rewards.is_sound();
+            let done = sound
+                .then_some(())
+                .ok_or("the shares sum up to 100 % at most");
+            if take(Group::Rewards, done) {
+                in_force::Rewards::<Runtime>::put(self.rewards);
             }
         }
         if self.election != before.election {
             let done = ValidatorElection::apply_parameters(self.election);
-            refused(Group::Election, done.is_ok());
+            let why = "VaraShare is half or more, MaxWeight is 100 to 100,000, nothing is zero";
+            take(Group::Election, done.map_err(|_| why));
         }
-        let (slashing, pace) = self.slashing_at_pace(&before);
-        refused(Group::Slashing, slashing == self.slashing);
-        refused(Group::Pace, pace == self.pace);
-        pallet::Slashing::<Runtime>::put(slashing);
-        pace::InForce::<Runtime>::put(pace);
+        if self.deposits != before.deposits && take(Group::Deposits, self.deposits.check()) {
+            in_force::Deposits::<Runtime>::put(self.deposits);
+        }
+        if self.governance != before.governance && take(Group::Governance, self.governance.check())
+        {
+            in_force::Governance::<Runtime>::put(self.governance);
+        }
+        if self.fees != before.fees && take(Group::Fees, self.fees.check()) {
+            in_force::Fees::<Runtime>::put(self.fees);
+        }
+        if self.staking != before.staking && take(Group::Staking, self.staking.check()) {
+            self.staking.apply();
+        }
+        self.apply_clocks(&before);
     }
 
-    /// Slashing and pace as they are taken: both if they fit each other, else one, else none.
-    fn slashing_at_pace(&self, before: &Self) -> (SlashingParameters, pace::Durations) {
-        let sound = self.pace.check().is_ok();
-        let pace = if sound { self.pace } else { before.pace };
-        [
-            (self.slashing, pace),
-            (self.slashing, before.pace),
-            (before.slashing, pace),
+    fn apply_settlement(&self) -> Result<(), &'static str> {
+        if !is_minable(&self.settlement.limits) {
+            return Err(
+                "Ethereum mines batches of 16,777,216 gas and 131,072 bytes at most, and something must fit into one",
+            );
+        }
+        Settlement::apply_parameters(self.settlement)
+            .map_err(|_| "no period, and no limit of a batch, is zero")
+    }
+
+    const fn clocks(&self) -> Clocks {
+        Clocks {
+            slashing: self.slashing,
+            pace: self.pace,
+            tracks: self.tracks,
+        }
+    }
+
+    /// Slashing, pace and tracks: all if they fit each other, else as many as do, else none.
+    fn apply_clocks(&self, before: &Self) {
+        let (mut new, old) = (self.clocks(), before.clocks());
+        let pace = new.pace.check();
+        if pace.is_err() {
+            new.pace = old.pace;
+        }
+        let tracks = new.tracks.iter().try_for_each(|(_, rules)| rules.check());
+        if tracks.is_err() {
+            new.tracks = old.tracks;
+        }
+        let with = |slashing: bool, pace: bool, tracks: bool| Clocks {
+            slashing: if slashing { new.slashing } else { old.slashing },
+            pace: if pace { new.pace } else { old.pace },
+            tracks: if tracks { new.tracks } else { old.tracks },
+        };
+        let taken = [
+            (true, true, true),
+            (true, false, true),
+            (false, true, true),
+            (true, true, false),
+            (true, false, false),
+            (false, true, false),
+            (false, false, true),
         ]
         .into_iter()
-        .find(|(slashing, pace)| fits(slashing, pace))
-        .unwrap_or((before.slashing, before.pace))
+        .map(|(slashing, pace, tracks)| with(slashing, pace, tracks))
+        .find(|clocks| clocks.check(&old).is_ok())
+        .unwrap_or(old);
+        let fit = new.check(&old);
+        if taken.slashing != self.slashing {
+            take(Group::Slashing, fit);
+        }
+        if taken.pace != self.pace {
+            take(Group::Pace, pace.and(fit));
+        }
+        if taken.tracks != self.tracks {
+            take(Group::Tracks, tracks.and(fit));
+        }
+        in_force::Slashing::<Runtime>::put(taken.slashing);
+        pace::InForce::<Runtime>::put(taken.pace);
+        for ((id, rules), (_, old)) in taken.tracks.into_iter().zip(old.tracks) {
+            if rules != old {
+                in_force::Tracks::<Runtime>::insert(id, rules);
+            }
+        }
     }
+}
+
+/// Whether a group is taken; if not, says why.
+fn take(group: Group, result: Result<(), &'static str>) -> bool {
+    if let Err(reason) = result {
+        ParametersInForce::refused(group, reason);
+    }
+    result.is_ok()
 }
 
 /// Sends a value to the Router, if it is another than the last that was sent.
@@ -232,8 +408,8 @@ fn tell_router(value: RouterValue) {
         RouterValue::MaxStaleness(value) => ("maxStaleness", U256::from(value)),
     };
     let key: H256 = keccak256([name]);
-    if pallet::ToldRouter::<Runtime>::get(key) != Some(value) {
-        pallet::ToldRouter::<Runtime>::insert(key, value);
+    if in_force::ToldRouter::<Runtime>::get(key) != Some(value) {
+        in_force::ToldRouter::<Runtime>::insert(key, value);
         Settlement::change_router_parameter(key, value);
     }
 }
@@ -245,132 +421,4 @@ pub fn on_new_era() {
         values.set(value);
     }
     values.apply();
-}
-
-pub use pallet::Group;
-
-/// The pallet.
-#[polkadot_sdk::frame_support::pallet]
-pub mod pallet {
-    use super::*;
-    use polkadot_sdk::frame_support::pallet_prelude::*;
-
-    /// Version of the storage's layout. There is none before it.
-    pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
-
-    #[pallet::pallet]
-    #[pallet::storage_version(STORAGE_VERSION)]
-    pub struct Pallet<T>(_);
-
-    #[pallet::config]
-    pub trait Config: polkadot_sdk::frame_system::Config<RuntimeEvent: From<Event<Self>>> {}
-
-    /// Parameters that are taken or refused together.
-    #[derive(
-        Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo,
-    )]
-    pub enum Group {
-        /// Prices and limits of execution.
-        Execution,
-        /// Views of Ethereum.
-        Views,
-        /// Batches.
-        Settlement,
-        /// Sessions, eras, windows of staking.
-        Pace,
-        /// Slashing of ETH: at the chain's pace it must reach the vault within its window.
-        Slashing,
-        /// Shares of what programs pay: no more is given than there is.
-        Rewards,
-        /// Collateral on Ethereum.
-        Restaking,
-        /// VARA and ETH in elections.
-        Election,
-    }
-
-    /// What the Router was last told, by Keccak-256 of the parameter's name.
-    #[pallet::storage]
-    pub type ToldRouter<T> = StorageMap<_, Identity, H256, U256, OptionQuery>;
-
-    /// How much is slashed, and when.
-    #[pallet::storage]
-    pub type Slashing<T> = StorageValue<_, SlashingParameters, ValueQuery>;
-
-    /// [`Slashing`], for the pallet that slashes.
-    pub struct SlashingInForce<T>(PhantomData<T>);
-
-    impl<T: Config> Get<SlashingParameters> for SlashingInForce<T> {
-        fn get() -> SlashingParameters {
-            Slashing::<T>::get()
-        }
-    }
-
-    /// Who gets which part of what programs pay.
-    #[pallet::storage]
-    pub type Rewards<T> = StorageValue<_, RewardsParameters, ValueQuery>;
-
-    /// [`Rewards`], for the pallet that divides it.
-    pub struct RewardsInForce<T>(PhantomData<T>);
-
-    impl<T: Config> Get<RewardsParameters> for RewardsInForce<T> {
-        fn get() -> RewardsParameters {
-            Rewards::<T>::get()
-        }
-    }
-
-    /// What is in force from the first block on.
-    #[pallet::genesis_config]
-    #[derive(polkadot_sdk::frame_support::DefaultNoBound)]
-    pub struct GenesisConfig<T: Config> {
-        /// How much is slashed, and when.
-        pub slashing: SlashingParameters,
-        /// Who gets which part of what programs pay.
-        pub rewards: RewardsParameters,
-        /// Marker.
-        #[serde(skip)]
-        pub _config: PhantomData<T>,
-    }
-
-    #[pallet::genesis_build]
-    impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
-        fn build(&self) {
-            let pace = pace::InForce::<Runtime>::get();
-            assert!(
-                fits(&self.slashing, &pace),
-                "slashes of ETH would come too late: the vaults' window must be longer, or eras, reporting, deferral, \
-                 relay or execution shorter: {:?} with {pace:?}",
-                self.slashing,
-            );
-            Slashing::<T>::put(self.slashing);
-            assert!(
-                self.rewards.is_sound(),
-                "the shares of rewards sum up to 100 % at most"
-            );
-            Rewards::<T>::put(self.rewards);
-            // Here, because Session's genesis, which is built before, does not mind. A chain without a Router is none.
-            assert!(
-                !pallet_settlement::Domain::<Runtime>::exists()
-                    || pallet_session::Validators::<Runtime>::decode_len()
-                        .is_some_and(|count| count > 0),
-                "a chain has validators: give `session.keys` and `staking.stakers`, with `balances` for them"
-            );
-        }
-    }
-
-    #[pallet::event]
-    #[pallet::generate_deposit(pub(super) fn deposit_event)]
-    pub enum Event<T: Config> {
-        /// An era has begun, but values that governance has set are not taken: together they would stop something (a
-        /// limit of zero, a slash that would reach its vault too late). The values before stay in force.
-        ParametersRefused {
-            /// Which ones.
-            group: Group,
-        },
-    }
-
-    impl<T: Config> Pallet<T> {
-        pub(super) fn refused(group: Group) {
-            Self::deposit_event(Event::ParametersRefused { group });
-        }
-    }
 }

@@ -2,9 +2,11 @@
 
 use crate::{
     AssetRules, Assets, Event, Pages, Parameters, RestakingParameters, Snapshots, Stakes, mock::*,
+    stakes::Scale,
 };
-use gear_exe_primitives::U256;
+use gear_exe_primitives::{H160, U256, stake_pages::VaultAmount};
 use polkadot_sdk::sp_runtime::Perbill;
+use std::collections::BTreeMap;
 
 fn rules(decimals: u8, haircut: u32, cap: u128) -> AssetRules {
     AssetRules {
@@ -77,6 +79,81 @@ fn a_cap_reduces_everybody_in_proportion() {
             ]
         );
     });
+}
+
+#[test]
+fn vaults_weigh_by_all_that_counts_with_them() {
+    run_with_operators(|| {
+        unlimited_growth();
+        Assets::<Test>::insert(COIN, rules(6, 50, 10 * ETH));
+        let other = H160::repeat_byte(0x0d);
+        let vault_at = H160::repeat_byte;
+        agree(&[
+            vault(0, 1, COIN, 60_000_000),
+            vault(0, 2, WETH, 2 * ETH),
+            vault(0, 3, other, ETH),
+            vault(1, 4, COIN, 20_000_000),
+        ]);
+        let weights = |era| Restaking::vault_weights(era).into_iter().collect();
+        let expected = BTreeMap::from([
+            (
+                0,
+                vec![
+                    (vault_at(1), ETH * 15 / 2),
+                    (vault_at(2), 2 * ETH),
+                    (vault_at(3), 0),
+                ],
+            ),
+            (1, vec![(vault_at(4), ETH * 5 / 2)]),
+        ]);
+        let found: BTreeMap<u64, Vec<(H160, u128)>> = weights(2);
+        assert_eq!(found, expected);
+        // Together they are what the operator weighs.
+        for (account, weight) in Restaking::stakes(2) {
+            let sum: u128 = found[&account].iter().map(|(_, weight)| weight).sum();
+            assert_eq!(sum, weight);
+        }
+        // By the rules that are in force.
+        Assets::<Test>::insert(COIN, rules(6, 50, 1_000 * ETH));
+        assert_eq!(weights(2)[&1], [(vault_at(4), 10 * ETH)]);
+        // The same vaults count once more if nobody votes, and then no more.
+        next_era();
+        next_era();
+        assert_eq!(weights(3), weights(2));
+        assert!(Restaking::vault_weights(4).is_empty());
+    });
+}
+
+#[test]
+fn all_of_a_token_never_weigh_more_than_its_cap() {
+    let most = u128::MAX;
+    for decimals in [0, 18, 36] {
+        for haircut in [0, 33, 100] {
+            for cap in [0, 1, ETH, most - 1, most] {
+                for amounts in [
+                    [0, 0, 0],
+                    [1, 1, 1],
+                    [ETH, 7 * ETH, 1],
+                    [most; 3],
+                    [most, 1, 0],
+                ] {
+                    let vaults = amounts.map(|amount| VaultAmount {
+                        vault: H160::zero(),
+                        collateral: COIN,
+                        amount,
+                    });
+                    let rules = rules(decimals, haircut, cap);
+                    let scale = Scale::new([(COIN, rules)].into(), &vaults);
+                    let mut left = cap;
+                    for (vault, amount) in vaults.iter().zip(amounts) {
+                        let weight = scale.weight(vault);
+                        assert!(weight <= rules.weight(amount), "{rules:?} {amounts:?}");
+                        left = left.checked_sub(weight).unwrap();
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -64,10 +64,17 @@ fn in_the_outbox_the_cancellation_follows() {
         blocks(12);
         assert_ok!(cancel(0));
         assert_eq!(Pushed::get().last(), Some(&Commitment::Cancel { id: 0 }));
-        assert_eq!(state(0), State::Cancelling { item: 1 });
+        let cancelling = State::Cancelling {
+            item: 1,
+            slash: Some(0),
+        };
+        assert_eq!(state(0), cancelling);
         assert_noop!(cancel(0), Error::<Test>::AlreadyCancelled);
         settle();
         blocks(2);
+        // That it is there does not mean that it came in time.
+        assert_eq!(state(0), cancelling);
+        assert_ok!(Slashing::note_outcome(0, Outcome::Vetoed));
         assert_eq!(state(0), State::Vetoed);
         assert!(events().contains(&Event::SlashVetoed { id: 0 }));
         assert_noop!(cancel(0), Error::<Test>::AlreadyCancelled);
@@ -89,6 +96,104 @@ fn after_it_was_relayed_it_is_vetoed() {
         assert_eq!(Pushed::get().last(), Some(&Commitment::Cancel { id: 0 }));
         settle();
         blocks(2);
+        assert_ok!(Slashing::note_outcome(0, Outcome::Vetoed));
+        assert_eq!(state(0), State::Vetoed);
+        assert!(Slashing::is_clear(operator(3)));
+    });
+}
+
+/// A slash whose cancellation is settled on Ethereum, and of which nothing more is known.
+fn cancelled_on_ethereum() {
+    assert_ok!(offend(3, 1, 1, 10).map_err(|_| ()));
+    blocks(12);
+    settle();
+    blocks(2);
+    assert_ok!(cancel(0));
+    settle();
+    blocks(2);
+    assert!(matches!(state(0), State::Cancelling { .. }));
+}
+
+#[test]
+fn what_the_vault_has_paid_before_is_executed() {
+    run(|| {
+        cancelled_on_ethereum();
+        assert_ok!(Slashing::note_outcome(0, Outcome::Executed));
+        assert_eq!(state(0), State::Executed);
+        let events = events();
+        assert!(events.contains(&Event::SlashExecuted { id: 0 }));
+        assert!(!events.contains(&Event::SlashVetoed { id: 0 }));
+        // It is lost, and holds back what is older: vaults pay for none before.
+        assert_eq!(
+            Slashing::lost(1, operator(3)),
+            polkadot_sdk::sp_runtime::Perbill::from_percent(10)
+        );
+        assert_eq!(
+            Queues::<Test>::get(operator(3)).map(|queue| queue.executed),
+            Some(capture(1))
+        );
+        assert!(Slashing::is_clear(operator(3)));
+        // VARA was saved all the same.
+        to_era(6);
+        assert_eq!(balance(3), 2 * STAKE);
+    });
+}
+
+#[test]
+fn what_ethereum_has_refused_is_no_veto() {
+    run(|| {
+        cancelled_on_ethereum();
+        assert_ok!(Slashing::note_outcome(0, Outcome::Refused));
+        assert_eq!(state(0), State::Expired(Expiry::Refused));
+        assert_eq!(Slashing::lost(1, operator(3)), Default::default());
+    });
+}
+
+#[test]
+fn ethereum_is_asked_as_soon_as_the_slash_is_there() {
+    run(|| {
+        for who in [3, 4] {
+            assert_ok!(offend(who, 1, who, 10).map_err(|_| ()));
+        }
+        blocks(12);
+        assert_eq!(Pushed::get().len(), 2);
+        assert_ok!(cancel(0));
+        assert_ok!(cancel(1));
+        let on_ethereum = || [0, 1].map(|id| state(id).is_on_ethereum(SettledEnd::<Test>::get()));
+        assert_eq!(on_ethereum(), [false, false]);
+        // One of them: the cancellations are not there yet.
+        Slashing::note_settled(1);
+        assert_eq!(on_ethereum().iter().filter(|there| **there).count(), 1);
+        Slashing::note_settled(2);
+        assert_eq!(on_ethereum(), [true, true]);
+        // The vault may have paid before the cancellation left.
+        assert_ok!(Slashing::note_outcome(0, Outcome::Executed));
+        assert_eq!(state(0), State::Executed);
+        settle();
+        blocks(2);
+        assert_eq!(state(0), State::Executed);
+        assert_eq!(on_ethereum(), [false, true]);
+    });
+}
+
+#[test]
+fn if_nobody_says_more_it_is_neither_vetoed_nor_executed() {
+    run(|| {
+        cancelled_on_ethereum();
+        assert!(!Slashing::is_clear(operator(3)));
+        let end = slash(0).end;
+        while seconds() <= end {
+            next_block();
+        }
+        blocks(3);
+        // It holds nobody any more, and may still be told of.
+        assert!(Slashing::is_clear(operator(3)));
+        assert!(matches!(state(0), State::Cancelling { .. }));
+        assert!(!events().iter().any(|event| matches!(
+            event,
+            Event::SlashVetoed { .. } | Event::SlashExecuted { .. } | Event::SlashExpired { .. }
+        )));
+        assert_ok!(Slashing::note_outcome(0, Outcome::Vetoed));
         assert_eq!(state(0), State::Vetoed);
     });
 }
