@@ -345,6 +345,8 @@ pub mod pallet {
         TooManyCodes,
         /// A parameter is zero that must not be.
         ZeroParameter,
+        /// A block has room for 4,096 native messages at most.
+        TooManyNatives,
         /// The native message cannot be taken now, though it could when it was authorised.
         NotTaken,
     }
@@ -493,11 +495,15 @@ pub mod pallet {
         ///
         /// # Errors
         ///
-        /// [`Error::ZeroParameter`] if no message would be taken.
+        /// [`Error::ZeroParameter`] if no message would be taken; [`Error::TooManyNatives`] if more than blocks have room for.
         pub fn apply_native_parameters(parameters: NativeParameters) -> DispatchResult {
             ensure!(
                 parameters.window > 0 && parameters.max_per_block > 0,
                 Error::<T>::ZeroParameter
+            );
+            ensure!(
+                parameters.max_per_block <= MAX_NATIVES_PER_BLOCK,
+                Error::<T>::TooManyNatives
             );
             NativeRules::<T>::put(parameters);
             Self::deposit_event(Event::NativeParametersChanged { parameters });

@@ -49,7 +49,7 @@ impl<T: Config> Pallet<T> {
         ensure!(Self::is_in_window(reference), Refusal::Outdated);
         // Its turn comes in the next block.
         ensure!(
-            Self::natives_in_block() < Self::most_natives(),
+            Self::natives_in_block() < NativeRules::<T>::get().max_per_block,
             InvalidTransaction::ExhaustsResources
         );
         let id = signed.id(&domain);
@@ -80,12 +80,6 @@ impl<T: Config> Pallet<T> {
         } else {
             0
         }
-    }
-
-    fn most_natives() -> u32 {
-        NativeRules::<T>::get()
-            .max_per_block
-            .min(MAX_NATIVES_PER_BLOCK)
     }
 
     /// The messages that this block has taken, in the order of its body.

@@ -13,7 +13,9 @@ use pallet_bridge::BridgeParameters;
 #[cfg(feature = "runtime-benchmarks")]
 use pallet_slashing::State;
 use pallet_slashing::{Outcome, Slash, Slashes};
-use polkadot_sdk::frame_support::{PalletId, parameter_types, traits::Get};
+use polkadot_sdk::frame_support::{
+    PalletId, parameter_types, traits::Get, weights::constants::ParityDbWeight,
+};
 
 parameter_types! {
     /// The bridge's account.
@@ -137,5 +139,5 @@ impl pallet_bridge::Config for Runtime {
     type Parameters = InForce;
     type RuntimeHoldReason = RuntimeHoldReason;
     type Validators = Glue;
-    type WeightInfo = ();
+    type WeightInfo = pallet_bridge::weights::Measured<ParityDbWeight>;
 }

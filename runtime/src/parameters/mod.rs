@@ -113,6 +113,18 @@ pub mod values {
         pub static Depth: u32 = 0;
     }
 
+    /// How native messages are taken.
+    #[dynamic_pallet_params]
+    #[codec(index = 16)]
+    pub mod natives {
+        /// Ethereum blocks that a message's reference block may lie behind the highest anchor. Not zero.
+        #[codec(index = 0)]
+        pub static Window: u32 = 64;
+        /// Messages that a block takes: 1 to 4,096.
+        #[codec(index = 1)]
+        pub static MaxPerBlock: u32 = 2_048;
+    }
+
     /// Batches to Ethereum.
     #[dynamic_pallet_params]
     #[codec(index = 2)]

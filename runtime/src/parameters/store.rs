@@ -59,6 +59,8 @@ pub mod pallet {
         Fees,
         /// Staking's thresholds and rewards.
         Staking,
+        /// Native messages.
+        Natives,
     }
 
     /// What the Router was last told, by Keccak-256 of the parameter's name.

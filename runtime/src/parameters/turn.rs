@@ -7,11 +7,12 @@ use super::{
     values::{
         deposits::ParametersValue as DepositsValue, election::ParametersValue as ElectionValue,
         execution::ParametersValue as ExecutionValue, fees::ParametersValue as FeesValue,
-        governance::ParametersValue as GovernanceValue, pace::ParametersValue as PaceValue,
-        restaking::ParametersValue as RestakingValue, rewards::ParametersValue as RewardsValue,
-        router::ParametersValue as RouterValue, settlement::ParametersValue as SettlementValue,
-        slashing::ParametersValue as SlashingValue, staking::ParametersValue as StakingValue,
-        tracks::ParametersValue as TracksValue, views::ParametersValue as ViewValue,
+        governance::ParametersValue as GovernanceValue, natives::ParametersValue as NativesValue,
+        pace::ParametersValue as PaceValue, restaking::ParametersValue as RestakingValue,
+        rewards::ParametersValue as RewardsValue, router::ParametersValue as RouterValue,
+        settlement::ParametersValue as SettlementValue, slashing::ParametersValue as SlashingValue,
+        staking::ParametersValue as StakingValue, tracks::ParametersValue as TracksValue,
+        views::ParametersValue as ViewValue,
     },
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
 use gear_exe_primitives::{
     H256, U256, hashing::keccak256, round::ExecutionParameters, settlement::BatchLimits,
 };
-use pallet_execution::ViewParameters;
+use pallet_execution::{NativeParameters, ViewParameters};
 use pallet_restaking::RestakingParameters;
 use pallet_rewards::RewardsParameters;
 use pallet_settlement::SettlementParameters;
@@ -40,6 +41,7 @@ const MINABLE: (u64, u64) = (1 << 24, 128 << 10);
 struct Values {
     execution: ExecutionParameters,
     views: ViewParameters,
+    natives: NativeParameters,
     settlement: SettlementParameters,
     pace: pace::Durations,
     slashing: SlashingParameters,
@@ -108,6 +110,7 @@ impl Values {
         Self {
             execution: pallet_execution::Parameters::<Runtime>::get(),
             views: pallet_execution::ViewRules::<Runtime>::get(),
+            natives: pallet_execution::NativeRules::<Runtime>::get(),
             settlement: pallet_settlement::Parameters::<Runtime>::get(),
             pace: pace::InForce::<Runtime>::get(),
             slashing: in_force::Slashing::<Runtime>::get(),
@@ -130,6 +133,10 @@ impl Values {
                 ViewValue::MaxAge(value) => self.views.max_age = value,
                 ViewValue::MaxAhead(value) => self.views.max_ahead = value,
                 ViewValue::Depth(value) => self.views.depth = value,
+            },
+            Value::Natives(value) => match value {
+                NativesValue::Window(value) => self.natives.window = value,
+                NativesValue::MaxPerBlock(value) => self.natives.max_per_block = value,
             },
             Value::Settlement(value) => self.set_settlement(value),
             Value::Router(value) => tell_router(value),
@@ -281,6 +288,13 @@ impl Values {
             take(
                 Group::Views,
                 done.map_err(|_| "MaxAge and MaxAhead are not zero"),
+            );
+        }
+        if self.natives != before.natives {
+            let done = Execution::apply_native_parameters(self.natives);
+            take(
+                Group::Natives,
+                done.map_err(|_| "Window is not zero, and MaxPerBlock is 1 to 4,096"),
             );
         }
         if self.settlement != before.settlement {

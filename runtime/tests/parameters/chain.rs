@@ -12,7 +12,7 @@ use polkadot_sdk::{
     pallet_staking::{MinimumValidatorCount, SlashRewardFraction},
     sp_staking::EraPayout as _,
 };
-use values::{fees, inflation, staking};
+use values::{fees, inflation, natives, staking};
 
 macro_rules! staking {
     ($name:ident, $value:expr) => {
@@ -144,5 +144,37 @@ fn an_era_is_paid_for_no_longer_than_governance_says() {
             [parameter!(Inflation, inflation, LongestEra, u64::MAX)],
         );
         assert_ne!(payout(10), payout(9));
+    });
+}
+
+#[test]
+fn native_messages_are_taken_as_governance_says_from_the_next_era_on() {
+    on_a_new_chain(|chain| {
+        let in_force = pallet_execution::NativeRules::<Runtime>::get;
+        let rules = pallet_execution::NativeParameters {
+            window: 32,
+            max_per_block: 100,
+        };
+        let before = in_force();
+        set(
+            chain,
+            [
+                parameter!(Natives, natives, Window, rules.window),
+                parameter!(Natives, natives, MaxPerBlock, rules.max_per_block),
+            ],
+        );
+        assert_eq!(in_force(), before);
+        next_era(chain);
+        assert_eq!((in_force(), refused()), (rules, vec![]));
+        let reason = "Window is not zero, and MaxPerBlock is 1 to 4,096";
+        for bad in [
+            parameter!(Natives, natives, MaxPerBlock, 4_097),
+            parameter!(Natives, natives, MaxPerBlock, 0),
+        ] {
+            set(chain, [bad.clone()]);
+            next_era(chain);
+            assert_eq!(refusals(), [(Group::Natives, reason.to_owned())], "{bad:?}");
+            assert_eq!(in_force(), rules);
+        }
     });
 }

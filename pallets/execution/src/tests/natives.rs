@@ -165,6 +165,13 @@ fn a_block_takes_no_more_than_it_may() {
             }),
             Error::<Test>::ZeroParameter
         );
+        assert_noop!(
+            Execution::apply_native_parameters(NativeParameters {
+                max_per_block: crate::MAX_NATIVES_PER_BLOCK + 1,
+                ..Default::default()
+            }),
+            Error::<Test>::TooManyNatives
+        );
         send(&signed(root().hash, 1)).unwrap();
         send(&signed(root().hash, 2)).unwrap();
         let third = signed(root().hash, 3);
