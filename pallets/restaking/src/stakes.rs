@@ -90,6 +90,9 @@ impl Scale {
     }
 }
 
+/// Vaults, with what each weighs among those of its operator (18 decimals).
+pub type VaultWeights = Vec<(H160, u128)>;
+
 impl<T: Config> Pallet<T> {
     /// What the stored pages of `era` weigh; nothing if they are not what validators' nodes make: operators that were
     /// asked for, each once, in order.
@@ -238,7 +241,7 @@ impl<T: Config> Pallet<T> {
     /// What each vault weighs that stands behind an operator (18 decimals), in the snapshot that counts in `era`, by the rules
     /// for tokens that are in force now. It is for shares among an operator's vaults: neither the growth of its weight is
     /// limited here, nor what is used again reduced.
-    pub fn vault_weights(era: EraIndex) -> Vec<(T::AccountId, Vec<(H160, u128)>)> {
+    pub fn vault_weights(era: EraIndex) -> Vec<(T::AccountId, VaultWeights)> {
         let Some(source) = Self::source(era) else {
             return Vec::new();
         };

@@ -42,7 +42,10 @@ fn in_force(track: TrackId) -> TrackRules {
 }
 
 /// Each track with its number, what it begins with, and how it is set.
-fn all_tracks() -> Vec<(TrackId, TrackRules, fn(Option<TrackRules>) -> Set)> {
+/// A track with its rules, and how to set them.
+type Track = (TrackId, TrackRules, fn(Option<TrackRules>) -> Set);
+
+fn all_tracks() -> Vec<Track> {
     macro_rules! all {
         ($($id:literal $first:ident $name:ident;)*) => {
             vec![$((
