@@ -41,8 +41,7 @@ fn in_force(track: TrackId) -> TrackRules {
     all.iter().find(|(id, _)| *id == track).unwrap().1
 }
 
-/// Each track with its number, what it begins with, and how it is set.
-/// A track with its rules, and how to set them.
+/// A track's number, what it begins with, and how it is set.
 type Track = (TrackId, TrackRules, fn(Option<TrackRules>) -> Set);
 
 fn all_tracks() -> Vec<Track> {
