@@ -1,5 +1,7 @@
-//! Facts of contracts that validators vote on: burns of wVARA, as the Router keeps them, and what became of slashes, as
-//! the Middleware tells it.
+//! Facts of contracts that validators vote on: burns of wVARA, as the Router keeps them, what became of slashes, and
+//! whether rewards were taken, as the Middleware tells it.
+
+mod rewards;
 
 use crate::{
     abi::{Middleware, Router},
@@ -42,7 +44,9 @@ pub enum FactsError {
     #[error("no Ethereum endpoint is configured")]
     NoEndpoint,
     /// The last endpoint that was tried.
-    #[error("Ethereum endpoint {endpoint} does not say what was burned and slashed: {reason}")]
+    #[error(
+        "Ethereum endpoint {endpoint} does not say what was burned, slashed and paid: {reason}"
+    )]
     Endpoint {
         /// Its place in the configuration.
         endpoint: usize,
@@ -64,7 +68,7 @@ pub struct FactReader {
 
 impl FactReader {
     /// What is true at `block`, a final one that is not below the one of the request. Of a slash that is not over there
-    /// is no fact.
+    /// is no fact, nor of rewards that may have been taken by what the Router does not name any more.
     ///
     /// # Errors
     ///
@@ -103,8 +107,15 @@ impl FactReader {
         };
         let router = address(self.router);
         let mut facts = state.burns(router, request).await?;
+        if request.slashes.is_empty() && request.rewards.is_empty() {
+            return Ok(facts);
+        }
+        let middleware = state.middleware(router).await?;
         if !request.slashes.is_empty() {
-            facts.extend(state.slashes(router, &request.slashes).await?);
+            facts.extend(state.slashes(middleware, &request.slashes).await?);
+        }
+        if !request.rewards.is_empty() {
+            facts.extend(state.rewards(router, middleware, request).await?);
         }
         Ok(facts)
     }
@@ -144,15 +155,25 @@ impl State {
             .collect())
     }
 
-    async fn slashes(&self, router: Address, ids: &[u64]) -> Result<Vec<Fact>, Failure> {
-        let ids = ids.iter().copied().take(MAX_ASKED_SLASHES);
+    /// The Router's Middleware, if it names one that is there.
+    async fn middleware(&self, router: Address) -> Result<Option<Address>, Failure> {
         let middleware = self.ask(router, &Router::middlewareCall {}).await?;
         let code = self.provider.get_code_at(middleware).block_id(self.at);
-        if middleware == Address::ZERO || code.await?.is_empty() {
+        let is_there = middleware != Address::ZERO && !code.await?.is_empty();
+        Ok(is_there.then_some(middleware))
+    }
+
+    async fn slashes(
+        &self,
+        middleware: Option<Address>,
+        ids: &[u64],
+    ) -> Result<Vec<Fact>, Failure> {
+        let ids = ids.iter().copied().take(MAX_ASKED_SLASHES);
+        let Some(middleware) = middleware else {
             // The Router has skipped them.
             let fate = SlashFate::Refused;
             return Ok(ids.map(|id| Fact::Slash { id, fate }).collect());
-        }
+        };
         let timestamp = self
             .provider
             .get_block(self.at)

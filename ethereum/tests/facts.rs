@@ -45,6 +45,7 @@ fn asks(burns_from: u64, burns_most: u32, slashes: &[u64]) -> FactsRequest {
         burns_from,
         burns_most,
         slashes: slashes.to_vec(),
+        ..Default::default()
     }
 }
 

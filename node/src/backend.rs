@@ -20,7 +20,7 @@ pub struct Backends {
     pub codes: Arc<Codes>,
     /// What vaults hold for operators.
     pub stakes: Arc<Stakes>,
-    /// What was burned and slashed.
+    /// What was burned, slashed and paid.
     pub facts: Arc<Facts>,
     /// Wakes the executor service.
     pub rounds: Arc<Notify>,

@@ -1,5 +1,6 @@
 //! The node: follows Ethereum and the chain, executes rounds, signs batches, serves clients.
 
+pub mod asked;
 pub mod backend;
 pub mod blobs;
 pub mod certificates;

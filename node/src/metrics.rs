@@ -20,7 +20,7 @@ pub enum Alarm {
     EthereumFaulty,
     /// No Ethereum node says what vaults hold for operators.
     StakesUnread,
-    /// No Ethereum node says what was burned and slashed.
+    /// No Ethereum node says what was burned, slashed and paid.
     FactsUnread,
     /// A round has waited for an Ethereum block for long.
     EthereumMissing,

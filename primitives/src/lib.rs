@@ -21,6 +21,7 @@
 //! * [`facts`]: what the chain itself takes from contracts on Ethereum.
 //! * `stake_pages` (feature `substrate`): the pages in which the chain stores that, and their root.
 //! * [`vote`]: what validators sign towards the chain itself: views of Ethereum, verdicts on codes.
+//! * `voters` (feature `substrate`): who votes, and what must hold of each vote.
 //! * [`evidence`]: what proves that a validator broke the rule of one signature.
 //! * [`report`]: what the chain reports of rounds, seals and batches.
 //! * [`rewards`]: what is claimed of an era's rewards, and the proofs for it.
@@ -64,6 +65,8 @@ pub mod signature;
 pub mod stake_pages;
 pub mod transition;
 pub mod vote;
+#[cfg(feature = "substrate")]
+pub mod voters;
 
 pub use ids::{ActorId, CodeId, MessageId};
 pub use primitive_types::{H160, H256, U256};

@@ -35,6 +35,46 @@ pub const fn is_quorum(signer_heads: u32, heads: u32, signer_weight: u128, weigh
     signer_heads as u64 * 3 > heads as u64 * 2 && enough_weight
 }
 
+/// Heads and weight of some members of a set.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Support {
+    heads: u32,
+    weight: u128,
+}
+
+impl Support {
+    /// That of one member.
+    pub fn of(member: &Member) -> Self {
+        Self {
+            heads: 1,
+            weight: member.weight.into(),
+        }
+    }
+
+    /// That of a whole set.
+    pub fn of_all(members: &[Member]) -> Self {
+        Self::sum(members.iter().map(Self::of))
+    }
+
+    /// That of several.
+    pub fn sum(parts: impl Iterator<Item = Self>) -> Self {
+        parts.fold(Self::default(), Self::plus)
+    }
+
+    /// The sum of two.
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            heads: self.heads.saturating_add(other.heads),
+            weight: self.weight.saturating_add(other.weight),
+        }
+    }
+
+    /// Whether this is a quorum of `all`.
+    pub const fn is_quorum_of(self, all: Self) -> bool {
+        is_quorum(self.heads, all.heads, self.weight, all.weight)
+    }
+}
+
 /// The bitmap of signers that the Router reads: bit `i % 8`, from the least significant, of byte `i / 8`.
 pub fn bitmap(signers: impl IntoIterator<Item = usize>) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -60,6 +100,21 @@ mod tests {
         assert!(!is_quorum(3, 4, 2, 3));
         assert!(!is_quorum(0, 0, 0, 0));
         assert!(!is_quorum(4, 4, u128::MAX, u128::MAX));
+    }
+
+    #[test]
+    fn support_adds_up_heads_and_weight() {
+        let member = |weight| Member {
+            address: H160::zero(),
+            weight,
+        };
+        let all = Support::of_all(&[member(1), member(2), member(6)]);
+        let of =
+            |weights: &[u64]| Support::sum(weights.iter().map(|one| Support::of(&member(*one))));
+        assert!(of(&[1, 2, 6]).is_quorum_of(all));
+        assert!(!of(&[2, 6]).is_quorum_of(all));
+        assert!(!of(&[1, 1, 1]).is_quorum_of(all));
+        assert!(!Support::default().is_quorum_of(Support::default()));
     }
 
     #[test]

@@ -7,21 +7,24 @@ mod common;
 use common::{Chain, DOMAIN, index_of, sign, start, transaction, validate};
 use gear_exe_primitives::{
     H160, H256,
-    facts::{Burn, Fact, SlashFate},
-    outbox::OutboxItem,
+    facts::{Burn, Fact, RewardsFate, SlashFate},
+    outbox::{OutboxItem, VaultReward},
+    rewards::RewardClaim,
     vote::FactsVote,
 };
 use gear_exe_runtime::{
-    AccountId, Balances, Bridge, EXISTENTIAL_DEPOSIT, Parameters, Runtime, RuntimeCall,
+    AccountId, Balances, Bridge, EXISTENTIAL_DEPOSIT, Parameters, Rewards, Runtime, RuntimeCall,
     RuntimeEvent, RuntimeOrigin, Settlement, Slashing, System, UNITS,
     governance::origins::Origin,
     parameters::{RuntimeParameters, values::bridge as values},
 };
 use pallet_bridge::Error;
+use pallet_rewards::{Items, Marks, Sent, Tree, Trees};
 use pallet_slashing::{Expiry, OperatorQueue, Slash, Slashes, State};
 use polkadot_sdk::{
     frame_support::{assert_noop, assert_ok, traits::fungible::Inspect},
     frame_system::RawOrigin,
+    pallet_staking,
     sp_keyring::Sr25519Keyring,
     sp_runtime::{Perbill, TokenError},
 };
@@ -297,6 +300,94 @@ fn the_chain_learns_how_slashes_end() {
             reason: Expiry::Refused
         }));
         // What is over is not asked for again.
+        assert!(validate(transaction(vote("Dave", &facts))).is_err());
+    });
+}
+
+/// Rewards of era 0 that have left for Ethereum: claims in an outbox item, vaults' in the two after it. Returns its number.
+fn put_rewards() -> u64 {
+    // Only the numbers count.
+    let sent = [0, 1, 2].map(|id| Settlement::push(OutboxItem::SlashCancel { id }));
+    let first = sent[0];
+    let claim = RewardClaim {
+        to: TO,
+        amount: 100 * UNITS,
+    };
+    let tree = Tree {
+        capture: 1_000,
+        claims: vec![claim].try_into().unwrap(),
+    };
+    Trees::<Runtime>::insert(0, tree);
+    Items::<Runtime>::insert(0, first, Sent::Claims(100 * UNITS));
+    for item in first + 1..first + 3 {
+        let mark = VaultReward {
+            vault: H160::from_low_u64_be(item),
+            amount: 9 * UNITS,
+        };
+        Items::<Runtime>::insert(0, item, Sent::Vaults(10 * UNITS));
+        Marks::<Runtime>::insert(0, item, mark);
+    }
+    pallet_rewards::SeenEra::<Runtime>::put(1);
+    pallet_rewards::Emitted::<Runtime>::put(120 * UNITS);
+    pallet_rewards::Taken::<Runtime>::put(120 * UNITS);
+    pallet_rewards::LastSpent::<Runtime>::put(120 * UNITS);
+    pallet_staking::ActiveEra::<Runtime>::mutate(|era| {
+        if let Some(era) = era {
+            era.index = 1;
+        }
+    });
+    first
+}
+
+#[test]
+fn the_chain_learns_whether_rewards_were_taken() {
+    start("local").execute_with(|| {
+        let mut chain = Chain::new();
+        chain.block(Vec::new());
+        let first = chain.act(put_rewards);
+        let fact = |place, fate| Fact::Rewards {
+            era: 0,
+            item: first + place,
+            fate,
+        };
+        let facts = [
+            fact(0, RewardsFate::Taken),
+            fact(1, RewardsFate::Skipped),
+            fact(2, RewardsFate::Taken),
+        ];
+        // Before their batch is final nobody may say anything, nor is it asked.
+        assert!(validate(transaction(vote("Alice", &facts))).is_err());
+        assert!(Rewards::open_items().is_empty());
+        pallet_settlement::Settled::<Runtime>::mutate(|settled| settled.outbox_end = first + 2);
+        assert_eq!(Rewards::open_items().len(), 2);
+        assert!(validate(transaction(vote("Alice", &facts[2..]))).is_err());
+        agree(&mut chain, &facts);
+        assert_eq!(Rewards::delivered(), 100 * UNITS);
+        assert_eq!(pallet_rewards::Carried::<Runtime>::get(), 10 * UNITS);
+        assert_eq!(Items::<Runtime>::iter().count(), 1);
+        let events: Vec<_> = System::events()
+            .into_iter()
+            .filter_map(|record| match record.event {
+                RuntimeEvent::Rewards(event) => Some(event),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            events,
+            [
+                pallet_rewards::Event::Taken {
+                    era: 0,
+                    item: first,
+                    amount: 100 * UNITS
+                },
+                pallet_rewards::Event::SkipNoted {
+                    era: 0,
+                    item: first + 1,
+                    again: None
+                },
+            ]
+        );
+        // What is known is not asked for again.
         assert!(validate(transaction(vote("Dave", &facts))).is_err());
     });
 }

@@ -3,7 +3,7 @@
 //! What the chain itself takes from contracts on Ethereum, and VARA as wVARA and back.
 //!
 //! **Facts.** Validators read in final Ethereum blocks what the chain asks for: burns of wVARA, in the order of their
-//! numbers, and what became of slashes. Each fact is voted for by itself, by calls that are signed with the validators'
+//! numbers, what became of slashes, and whether the Middleware has taken rewards. Each fact is voted for by itself, by calls that are signed with the validators'
 //! Ethereum keys. With a quorum behind it a fact is applied, once, at the beginning of the next block.
 //!
 //! **VARA and wVARA.** `lock` takes VARA into the bridge's account and tells the Router to mint as much wVARA. wVARA that
@@ -34,6 +34,7 @@ mod vara;
 mod votes;
 pub mod weights;
 
+pub use gear_exe_primitives::voters::ValidatorSet;
 pub use pallet::*;
 pub use types::*;
 pub use weights::WeightInfo;
@@ -52,7 +53,7 @@ pub mod pallet {
     use frame_system::{offchain::CreateAuthorizedTransaction, pallet_prelude::*};
     use gear_exe_primitives::{
         H160,
-        facts::{Fact, MAX_FACTS, SlashFate},
+        facts::{Fact, MAX_FACTS, RewardsFate, SlashFate},
         signature::CompactSignature,
         vote::FactsVote,
     };
@@ -85,8 +86,12 @@ pub mod pallet {
         /// Greatest number of validators.
         #[pallet::constant]
         type MaxValidators: Get<u32>;
+        /// Who is told whether rewards were taken.
+        type OnRewardsFate: OnRewardsFate;
         /// Who is told how slashes end.
         type OnSlashFate: OnSlashFate;
+        /// Rewards of which it is asked whether they were taken.
+        type OpenRewards: OpenRewards;
         /// Slashes whose end is asked for.
         type OpenSlashes: OpenSlashes;
         /// Where mints go.
@@ -220,6 +225,15 @@ pub mod pallet {
             id: u64,
             /// How it ended.
             fate: SlashFate,
+        },
+        /// Ethereum says whether the Middleware has taken rewards.
+        RewardsEnded {
+            /// The era of the rewards.
+            era: u32,
+            /// Number of the outbox item.
+            item: u64,
+            /// Whether it was taken.
+            fate: RewardsFate,
         },
     }
 

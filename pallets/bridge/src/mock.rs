@@ -6,7 +6,7 @@ use crate::{
 use gear_exe_primitives::{
     H160, H256,
     ethereum::BlockId,
-    facts::{Burn, Fact, SlashFate},
+    facts::{AskedRewards, Burn, Fact, RewardsFate, RewardsTrace, SlashFate},
     outbox::OutboxItem,
     quorum::Member,
     signature::{CompactSignature, address_of_secret},
@@ -98,6 +98,9 @@ parameter_types! {
     pub static Items: Vec<OutboxItem> = Vec::new();
     pub static Open: Vec<u64> = Vec::new();
     pub static Ended: Vec<(u64, SlashFate)> = Vec::new();
+    pub static OpenItems: Vec<AskedRewards> = Vec::new();
+    pub static Delivered: u128 = 0;
+    pub static Told: Vec<(u32, u64, RewardsFate)> = Vec::new();
     pub static Rules: BridgeParameters = BridgeParameters { min_lock: MIN_LOCK, paused: false };
     pub const BridgeId: PalletId = PalletId(*b"gear/bri");
 }
@@ -169,11 +172,41 @@ impl crate::OnSlashFate for Around {
     }
 }
 
+impl crate::OpenRewards for Around {
+    fn is_open(era: u32, item: u64) -> bool {
+        let open = OpenItems::get();
+        open.iter().any(|one| (one.era, one.item) == (era, item))
+    }
+
+    fn all() -> Vec<(u32, u64)> {
+        let open = OpenItems::get();
+        open.iter().map(|one| (one.era, one.item)).collect()
+    }
+
+    fn question(era: u32, item: u64) -> Option<AskedRewards> {
+        let mut open = OpenItems::get().into_iter();
+        open.find(|one| (one.era, one.item) == (era, item))
+    }
+
+    fn delivered() -> u128 {
+        Delivered::get()
+    }
+}
+
+impl crate::OnRewardsFate for Around {
+    fn on_fate(era: u32, item: u64, fate: RewardsFate) {
+        OpenItems::mutate(|open| open.retain(|one| (one.era, one.item) != (era, item)));
+        Told::mutate(|told| told.push((era, item, fate)));
+    }
+}
+
 impl crate::Config for Test {
     type Currency = Balances;
     type Ethereum = Around;
     type MaxValidators = ConstU32<128>;
+    type OnRewardsFate = Around;
     type OnSlashFate = Around;
+    type OpenRewards = Around;
     type OpenSlashes = Around;
     type Outbox = Around;
     type PalletId = BridgeId;
@@ -218,6 +251,20 @@ pub fn burn(number: u64, of: u8, amount: Balance) -> Fact {
 
 pub const fn slash(id: u64, fate: SlashFate) -> Fact {
     Fact::Slash { id, fate }
+}
+
+pub const fn rewards(item: u64, fate: RewardsFate) -> Fact {
+    Fact::Rewards { era: 5, item, fate }
+}
+
+/// An item of era 5.
+pub const fn asked(item: u64) -> AskedRewards {
+    AskedRewards {
+        era: 5,
+        item,
+        amount: 9,
+        trace: RewardsTrace::Claims(H256::repeat_byte(5)),
+    }
 }
 
 pub type Sent = Result<(), TransactionValidityError>;
@@ -305,6 +352,9 @@ pub fn ext_with(backing: Balance) -> TestExternalities {
     Items::take();
     Open::take();
     Ended::take();
+    OpenItems::take();
+    Delivered::take();
+    Told::take();
     Rules::set(BridgeParameters {
         min_lock: MIN_LOCK,
         paused: false,

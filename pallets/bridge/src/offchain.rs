@@ -3,12 +3,14 @@
 //! It only reads what the node has ready. A node that does not know, or knows nothing new, is silent.
 
 use crate::{
-    BURN_WINDOW, Call, Config, Ethereum as _, NextBurn, OpenSlashes as _, Pallet, ValidatorSet as _,
+    BURN_WINDOW, Call, Config, Ethereum as _, NextBurn, OpenRewards as _, OpenSlashes as _, Pallet,
+    ValidatorSet as _,
 };
 use alloc::vec::Vec;
 use frame_system::offchain::SubmitTransaction;
 use gear_exe_primitives::{
-    facts::{Fact, FactsRequest, MAX_ASKED_SLASHES, MAX_FACTS},
+    ethereum::BlockId,
+    facts::{Fact, FactsRequest, MAX_ASKED_REWARDS, MAX_ASKED_SLASHES, MAX_FACTS},
     host,
     vote::FactsVote,
 };
@@ -48,17 +50,18 @@ impl<T: Config> Pallet<T> {
         let block = T::Ethereum::finalised();
         let mut slashes = T::OpenSlashes::all();
         slashes.sort_unstable();
-        if slashes.len() > MAX_ASKED_SLASHES {
-            // Others next time, the same for all validators.
-            let first = block.number % slashes.len() as u64;
-            slashes.rotate_left(first as usize);
-            slashes.truncate(MAX_ASKED_SLASHES);
-        }
+        let mut rewards = T::OpenRewards::all();
+        rewards.sort_unstable();
         FactsRequest {
             block,
             burns_from: NextBurn::<T>::get(),
             burns_most: BURN_WINDOW,
-            slashes,
+            slashes: some(slashes, MAX_ASKED_SLASHES, &block),
+            rewards: some(rewards, MAX_ASKED_REWARDS, &block)
+                .into_iter()
+                .filter_map(|(era, item)| T::OpenRewards::question(era, item))
+                .collect(),
+            delivered: T::OpenRewards::delivered(),
         }
     }
 
@@ -78,4 +81,17 @@ impl<T: Config> Pallet<T> {
         // The pool refuses what it has already; there is nobody to tell.
         let _ = SubmitTransaction::<T, Call<T>>::submit_transaction(transaction);
     }
+}
+
+/// At most so many of them: others when Ethereum has finalised another block, the same for all validators. Numbers of final
+/// blocks are often multiples of 32 apart, so that by them some would never have their turn.
+fn some<Asked>(mut all: Vec<Asked>, most: usize, block: &BlockId) -> Vec<Asked> {
+    if all.len() > most {
+        let seed = block.hash.0.iter().take(8);
+        let seed = seed.fold(0u64, |seed, byte| seed << 8 | u64::from(*byte));
+        let first = seed % all.len() as u64;
+        all.rotate_left(first as usize);
+        all.truncate(most);
+    }
+    all
 }

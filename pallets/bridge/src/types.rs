@@ -3,7 +3,11 @@
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use gear_exe_primitives::{
-    H160, H256, ethereum::BlockId, facts::SlashFate, outbox::OutboxItem, quorum::Member,
+    H160,
+    ethereum::BlockId,
+    facts::{AskedRewards, RewardsFate, SlashFate},
+    outbox::OutboxItem,
+    voters::VoteFault,
 };
 use polkadot_sdk::sp_runtime::transaction_validity::{
     InvalidTransaction, TransactionValidityError,
@@ -12,19 +16,6 @@ use scale_info::TypeInfo;
 
 /// VARA and wVARA, in base units: both have 12 decimals.
 pub type Balance = u128;
-
-/// The validator set that votes now.
-pub trait ValidatorSet {
-    /// Its id, never used twice.
-    fn set_id() -> u64;
-    /// Its members. A vote names its signer by the index in this list.
-    fn members() -> Vec<Member>;
-    /// Genesis hash of the chain, which every signed digest carries.
-    fn genesis_hash() -> H256;
-    /// Makes `members` the set that votes.
-    #[cfg(feature = "runtime-benchmarks")]
-    fn set_members(members: Vec<Member>);
-}
 
 /// What the chain knows of Ethereum.
 pub trait Ethereum {
@@ -58,6 +49,24 @@ pub trait OpenSlashes {
 pub trait OnSlashFate {
     /// An open slash is over.
     fn on_fate(id: u64, fate: SlashFate);
+}
+
+/// Items of rewards that a final batch has carried, and of which it is not known whether the Middleware has taken them.
+pub trait OpenRewards {
+    /// Whether the item is one.
+    fn is_open(era: u32, item: u64) -> bool;
+    /// All of them, by era and item. For off-chain workers: it may take long.
+    fn all() -> Vec<(u32, u64)>;
+    /// How a node is asked about one. For off-chain workers, too.
+    fn question(era: u32, item: u64) -> Option<AskedRewards>;
+    /// What the items that are known to be taken pay together, in wVARA base units. For off-chain workers.
+    fn delivered() -> u128;
+}
+
+/// Who is told whether rewards were taken.
+pub trait OnRewardsFate {
+    /// An open item was taken or skipped.
+    fn on_fate(era: u32, item: u64, fate: RewardsFate);
 }
 
 /// What governance sets. It is read where it is used, so a change takes effect at once.
@@ -94,6 +103,16 @@ pub enum Refusal {
     Said = 4,
     /// Not signed by the validator's Ethereum key.
     Signature = 5,
+}
+
+impl From<VoteFault> for Refusal {
+    fn from(fault: VoteFault) -> Self {
+        match fault {
+            VoteFault::Set => Self::Set,
+            VoteFault::Index => Self::Index,
+            VoteFault::Signature => Self::Signature,
+        }
+    }
 }
 
 impl From<Refusal> for TransactionValidityError {

@@ -1,26 +1,27 @@
 //! Votes on facts: which are taken, and when a fact is agreed.
 //!
-//! A validator says one thing on each subject, and only on what the chain asks: the burns that come next, and slashes
-//! whose batch is final. So what is kept of one validator is bounded, whatever it says. Votes are counted at the
+//! A validator says one thing on each subject, and only on what the chain asks: the burns that come next, and slashes and
+//! rewards whose batch is final. So what is kept of one validator is bounded, whatever it says. Votes are counted at the
 //! beginning of the block after, once for all that came, and are those of one validator set: another one votes anew.
 
 use crate::{
-    BURN_WINDOW, Config, Error, Event, MAX_SAID, NextBurn, OnSlashFate as _, OpenSlashes as _,
-    Pallet, Refusal, Uncounted, ValidatorSet as _, Votes, VotingSet,
+    BURN_WINDOW, Config, Error, Event, MAX_SAID, NextBurn, OnRewardsFate as _, OnSlashFate as _,
+    OpenRewards as _, OpenSlashes as _, Pallet, Refusal, Uncounted, ValidatorSet as _, Votes,
+    VotingSet,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use frame_support::{BoundedVec, ensure, pallet_prelude::*};
 use gear_exe_primitives::{
     facts::{Burn, Fact, MAX_FACTS, Subject},
-    host,
-    quorum::{Member, is_quorum},
+    quorum::{Member, Support},
     signature::CompactSignature,
     vote::FactsVote,
+    voters,
 };
 use polkadot_sdk::frame_support;
 
-/// Slashes that end in a block, at most. The others do so in the next.
-const SLASHES_PER_BLOCK: u32 = 16;
+/// Slashes and items of rewards that end in a block, at most. The others do so in the next.
+const ENDS_PER_BLOCK: u32 = 16;
 
 /// What one validator has said.
 pub(crate) type Said = BoundedVec<Fact, ConstU32<MAX_SAID>>;
@@ -33,8 +34,7 @@ impl<T: Config> Pallet<T> {
         signature: &CompactSignature,
     ) -> TransactionValidityWithRefund {
         let member = Self::votable(vote, *validator)?;
-        let signer = host::recover(signature, vote.digest(T::Validators::genesis_hash()));
-        ensure!(signer == Some(member.address), Refusal::Signature);
+        voters::ensure_signed::<T::Validators>(vote, &member, signature).map_err(Refusal::from)?;
         ValidTransaction::with_tag_prefix("gear-exe-facts")
             .priority(1)
             // One at a time: a validator that says more and more fills no pool.
@@ -47,11 +47,7 @@ impl<T: Config> Pallet<T> {
 
     /// Whether something of such a vote is wanted; then whose it is.
     fn votable(vote: &FactsVote, validator: u32) -> Result<Member, Refusal> {
-        ensure!(vote.set_id == T::Validators::set_id(), Refusal::Set);
-        let member = T::Validators::members()
-            .get(validator as usize)
-            .copied()
-            .ok_or(Refusal::Index)?;
+        let member = voters::voter::<T::Validators>(vote, validator)?;
         ensure!(
             !vote.facts.is_empty()
                 && vote.facts.len() <= MAX_FACTS
@@ -106,6 +102,7 @@ impl<T: Config> Pallet<T> {
                 (next..next.saturating_add(BURN_WINDOW.into())).contains(&number)
             }
             Subject::Slash(id) => T::OpenSlashes::is_open(id),
+            Subject::Rewards(era, item) => T::OpenRewards::is_open(era, item),
         }
     }
 
@@ -143,14 +140,14 @@ impl<T: Config> Pallet<T> {
         Ok(looked)
     }
 
-    /// Applies what a quorum has said. Returns how many validators and slashes it looked at, how many facts, and how many
+    /// Applies what a quorum has said. Returns how many validators, slashes and rewards it looked at, how many facts, and how many
     /// it applied.
     pub(crate) fn count() -> (u32, u32, u32) {
         let members = T::Validators::members();
-        let all = members.iter().fold((0, 0), add);
+        let all = Support::of_all(&members);
         let next = NextBurn::<T>::get();
         let (mut looked, mut facts) = (0u32, 0u32);
-        let mut tallies = BTreeMap::<Fact, (u32, u128)>::new();
+        let mut tallies = BTreeMap::<Fact, Support>::new();
         for (validator, said) in Votes::<T>::iter() {
             looked = looked.saturating_add(1);
             facts = facts.saturating_add(said.len() as u32);
@@ -160,11 +157,11 @@ impl<T: Config> Pallet<T> {
             for fact in said {
                 if !matches!(fact, Fact::Burn(burn) if burn.number < next) {
                     let tally = tallies.entry(fact).or_default();
-                    *tally = add(*tally, member);
+                    *tally = tally.plus(Support::of(member));
                 }
             }
         }
-        tallies.retain(|_, (heads, weight)| is_quorum(*heads, all.0, *weight, all.1));
+        tallies.retain(|_, support| support.is_quorum_of(all));
         let mut burns = BTreeMap::new();
         let mut applied = 0u32;
         for fact in tallies.into_keys() {
@@ -172,13 +169,21 @@ impl<T: Config> Pallet<T> {
                 Fact::Burn(burn) => {
                     burns.insert(burn.number, burn);
                 }
-                Fact::Slash { .. } if applied == SLASHES_PER_BLOCK => Uncounted::<T>::put(true),
+                _ if applied == ENDS_PER_BLOCK => Uncounted::<T>::put(true),
                 Fact::Slash { id, fate } => {
                     looked = looked.saturating_add(1);
                     if T::OpenSlashes::is_open(id) {
                         applied = applied.saturating_add(1);
                         T::OnSlashFate::on_fate(id, fate);
                         Self::deposit_event(Event::SlashEnded { id, fate });
+                    }
+                }
+                Fact::Rewards { era, item, fate } => {
+                    looked = looked.saturating_add(1);
+                    if T::OpenRewards::is_open(era, item) {
+                        applied = applied.saturating_add(1);
+                        T::OnRewardsFate::on_fate(era, item, fate);
+                        Self::deposit_event(Event::RewardsEnded { era, item, fate });
                     }
                 }
             }
@@ -201,11 +206,4 @@ impl<T: Config> Pallet<T> {
         }
         applied
     }
-}
-
-fn add((heads, weight): (u32, u128), member: &Member) -> (u32, u128) {
-    (
-        heads.saturating_add(1),
-        weight.saturating_add(member.weight.into()),
-    )
 }

@@ -6,10 +6,11 @@ use crate::{
 };
 use frame_support::{ensure, pallet_prelude::*};
 use gear_exe_primitives::{
-    CodeId, H256, host,
+    CodeId, H256,
     outbox::OutboxItem,
     signature::CompactSignature,
     vote::{CodeAnswer, CodeVote, Verdict},
+    voters,
 };
 use polkadot_sdk::frame_support;
 
@@ -20,12 +21,11 @@ impl<T: Config> Pallet<T> {
         validator: &u32,
         signature: &CompactSignature,
     ) -> TransactionValidityWithRefund {
-        let member = Self::voting_member(vote.set_id, *validator)?;
+        let member = voters::voter::<T::Validators>(vote, *validator).map_err(Refusal::from)?;
         ensure!(vote.cursor <= T::Outbox::end(), Refusal::Cursor);
         ensure!(!Self::is_said(vote, *validator), Refusal::Decided);
         Self::ensure_may_speak(*validator)?;
-        let signer = host::recover(signature, vote.digest(T::Validators::genesis_hash()));
-        ensure!(signer == Some(member.address), Refusal::Signature);
+        voters::ensure_signed::<T::Validators>(vote, &member, signature).map_err(Refusal::from)?;
         ValidTransaction::with_tag_prefix("gear-exe-code")
             .priority(1)
             .and_provides((vote, validator))

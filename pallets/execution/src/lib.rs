@@ -48,8 +48,9 @@ mod types;
 mod views;
 pub mod weights;
 
+pub use gear_exe_primitives::{quorum::Support, voters::ValidatorSet};
 pub use pallet::*;
-pub use support::{Support, highest_supported};
+pub use support::highest_supported;
 pub use types::*;
 pub use views::MAX_VOTES_PER_BLOCK;
 pub use weights::WeightInfo;

@@ -1,31 +1,16 @@
 //! What the pallet stores, and what it asks of the runtime around it.
 
-use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use gear_exe_primitives::{
-    H256,
     ethereum::{BlockId, EthereumHeader},
     outbox::OutboxItem,
-    quorum::Member,
     vote::{RouterAt, Verdict},
+    voters::VoteFault,
 };
 use polkadot_sdk::sp_runtime::transaction_validity::{
     InvalidTransaction, TransactionValidityError,
 };
 use scale_info::TypeInfo;
-
-/// The validator set that votes now.
-pub trait ValidatorSet {
-    /// Its id, never used twice.
-    fn set_id() -> u64;
-    /// Its members. A vote names its signer by the index in this list.
-    fn members() -> Vec<Member>;
-    /// Genesis hash of the chain, which every signed digest carries.
-    fn genesis_hash() -> H256;
-    /// Makes `members` the set that votes.
-    #[cfg(feature = "runtime-benchmarks")]
-    fn set_members(members: Vec<Member>);
-}
 
 /// The numbered list of what Ethereum has to be told.
 pub trait Outbox {
@@ -220,6 +205,16 @@ pub enum Refusal {
     Reference = 12,
     /// The reference block lies too far behind.
     Outdated = 13,
+}
+
+impl From<VoteFault> for Refusal {
+    fn from(fault: VoteFault) -> Self {
+        match fault {
+            VoteFault::Set => Self::Set,
+            VoteFault::Index => Self::Index,
+            VoteFault::Signature => Self::Signature,
+        }
+    }
 }
 
 impl From<Refusal> for TransactionValidityError {

@@ -2,11 +2,11 @@
 
 use crate::{
     Anchor, Changed, CodeVotes, Config, HeaderList, Headers, OpenVotes, Pallet, Refusal, Spoken,
-    SpokenIn, ValidatorSet as _, ViewRules, Views,
+    SpokenIn, ViewRules, Views,
 };
 use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::*};
-use gear_exe_primitives::{host, quorum::Member, signature::CompactSignature, vote::View};
+use gear_exe_primitives::{signature::CompactSignature, vote::View, voters};
 use polkadot_sdk::{frame_support, frame_system, sp_runtime::traits::SaturatedConversion};
 
 /// Votes of one validator that a block takes. What is above waits for a later block.
@@ -30,7 +30,7 @@ impl<T: Config> Pallet<T> {
         headers: &HeaderList,
         signature: &CompactSignature,
     ) -> TransactionValidityWithRefund {
-        let member = Self::voting_member(view.set_id, *validator)?;
+        let member = voters::voter::<T::Validators>(view, *validator).map_err(Refusal::from)?;
         let now = Self::now();
         let rules = ViewRules::<T>::get();
         let last = Views::<T>::get(validator).map(|view| view.seq);
@@ -51,8 +51,7 @@ impl<T: Config> Pallet<T> {
             Refusal::Headers
         );
         Self::ensure_may_speak(*validator)?;
-        let signer = host::recover(signature, view.digest(T::Validators::genesis_hash()));
-        ensure!(signer == Some(member.address), Refusal::Signature);
+        voters::ensure_signed::<T::Validators>(view, &member, signature).map_err(Refusal::from)?;
         Self::new_headers(&view.tip, headers).ok_or(Refusal::Headers)?;
         ValidTransaction::with_tag_prefix("gear-exe-view")
             .priority(view.seq)
@@ -61,16 +60,6 @@ impl<T: Config> Pallet<T> {
             .propagate(true)
             .build()
             .map(|valid| (valid, Weight::zero()))
-    }
-
-    /// The member of the current set that votes.
-    pub(crate) fn voting_member(
-        set_id: u64,
-        validator: u32,
-    ) -> Result<Member, TransactionValidityError> {
-        ensure!(set_id == T::Validators::set_id(), Refusal::Set);
-        let member = T::Validators::members().get(validator as usize).copied();
-        Ok(member.ok_or(Refusal::Index)?)
     }
 
     /// A validator that has said too much in this block waits for the next one.

@@ -37,6 +37,7 @@ mod try_state;
 mod types;
 pub mod weights;
 
+pub use gear_exe_primitives::voters::ValidatorSet;
 pub use pallet::*;
 pub use types::*;
 pub use weights::WeightInfo;

@@ -13,11 +13,12 @@ use crate::{
 use alloc::vec::Vec;
 use frame_support::{BoundedVec, ensure, pallet_prelude::*};
 use gear_exe_primitives::{
-    H256, host,
-    quorum::{Member, is_quorum},
+    H256,
+    quorum::{Member, Support},
     signature::CompactSignature,
     stake_pages::{self, MAX_PAGES, OPERATORS_PER_PAGE, PageProof, StakePage},
     vote::SnapshotVote,
+    voters,
 };
 use polkadot_sdk::frame_support;
 
@@ -39,14 +40,10 @@ impl<T: Config> Pallet<T> {
         validator: &u32,
         signature: &CompactSignature,
     ) -> TransactionValidityWithRefund {
-        ensure!(vote.set_id == T::Validators::set_id(), Refusal::Set);
+        voters::ensure_current::<T::Validators>(vote).map_err(Refusal::from)?;
         Self::votable(vote, *validator)?;
-        let member = T::Validators::members()
-            .get(*validator as usize)
-            .copied()
-            .ok_or(Refusal::Index)?;
-        let signer = host::recover(signature, vote.digest(T::Validators::genesis_hash()));
-        ensure!(signer == Some(member.address), Refusal::Signature);
+        let member = voters::member::<T::Validators>(*validator).map_err(Refusal::from)?;
+        voters::ensure_signed::<T::Validators>(vote, &member, signature).map_err(Refusal::from)?;
         ValidTransaction::with_tag_prefix("gear-exe-stake")
             .priority(1)
             .and_provides((vote.set_id, vote.era, validator))
@@ -119,9 +116,7 @@ impl<T: Config> Pallet<T> {
 
     fn is_quorum_of(members: &[Member], voters: impl Iterator<Item = u32>) -> bool {
         let voters = voters.filter_map(|validator| members.get(validator as usize));
-        let (heads, weight) = heads_and_weight(voters);
-        let (all_heads, all_weight) = heads_and_weight(members.iter());
-        is_quorum(heads, all_heads, weight, all_weight)
+        Support::sum(voters.map(Support::of)).is_quorum_of(Support::of_all(members))
     }
 
     fn agree(era: EraIndex, root: H256, pages: u32) {
@@ -294,13 +289,4 @@ impl<T: Config> Pallet<T> {
         }
         FirstKept::<T>::put(first.max(until));
     }
-}
-
-fn heads_and_weight<'a>(members: impl Iterator<Item = &'a Member>) -> (u32, u128) {
-    members.fold((0, 0), |(heads, weight): (u32, u128), member| {
-        (
-            heads.saturating_add(1),
-            weight.saturating_add(member.weight.into()),
-        )
-    })
 }

@@ -1,12 +1,11 @@
 //! What the pallet stores, and what it asks of the runtime around it.
 
-use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use gear_exe_primitives::{
     H256,
     batch::RouterDomain,
     ethereum::{BlockId, EthereumHeader},
-    quorum::Member,
+    voters::VoteFault,
 };
 use polkadot_sdk::{
     frame_support::traits::fungible,
@@ -25,19 +24,6 @@ pub type EraIndex = u32;
 pub type BalanceOf<T> = <<T as crate::Config>::Currency as fungible::Inspect<
     <T as frame_system::Config>::AccountId,
 >>::Balance;
-
-/// The validator set that votes now.
-pub trait ValidatorSet {
-    /// Its id, never used twice.
-    fn set_id() -> u64;
-    /// Its members. A vote names its signer by the index in this list.
-    fn members() -> Vec<Member>;
-    /// Genesis hash of the chain, which every signed digest carries.
-    fn genesis_hash() -> H256;
-    /// Makes `members` the set that votes.
-    #[cfg(feature = "runtime-benchmarks")]
-    fn set_members(members: Vec<Member>);
-}
 
 /// What the chain knows of Ethereum.
 pub trait Ethereum {
@@ -81,6 +67,16 @@ pub enum Refusal {
     Signature = 7,
     /// The page does not belong to the agreed root.
     Proof = 8,
+}
+
+impl From<VoteFault> for Refusal {
+    fn from(fault: VoteFault) -> Self {
+        match fault {
+            VoteFault::Set => Self::Set,
+            VoteFault::Index => Self::Index,
+            VoteFault::Signature => Self::Signature,
+        }
+    }
 }
 
 impl From<Refusal> for TransactionValidityError {

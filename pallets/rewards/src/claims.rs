@@ -1,8 +1,8 @@
-//! Credits become claims, claims become the root of an era, and what was sent is noted.
+//! Credits become claims, claims become the root of an era, and what is sent is noted.
 
 use crate::{
-    Claims, Config, Credits, Emitted, EraIndex, Error, Event, Items, Outbox as _, Pallet, SeenEra,
-    Sent, Tree, Trees,
+    Claims, Config, Credits, Emitted, EraIndex, Error, Event, Items, Marks, Outbox as _, Pallet,
+    SeenEra, Sent, Tree, Trees,
 };
 use alloc::vec::Vec;
 use frame_support::{
@@ -69,7 +69,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Puts the claims of an era into the outbox. Returns the number of the item.
-    fn push_claims(era: EraIndex, tree: &Tree<T::MaxClaims>) -> u64 {
+    pub(crate) fn push_claims(era: EraIndex, tree: &Tree<T::MaxClaims>) -> u64 {
         let amount = total(&tree.claims);
         let root = rewards::root(era, &tree.claims);
         let item = T::Outbox::push(OutboxItem::Rewards {
@@ -90,7 +90,7 @@ impl<T: Config> Pallet<T> {
         item
     }
 
-    /// Sends what vaults have earned in an era.
+    /// Sends what vaults have earned in an era: each vault once.
     pub(crate) fn send_vaults(era: EraIndex, capture: u64, vaults: &[VaultReward]) {
         for chunk in vaults.chunks(MAX_REWARDED_VAULTS) {
             let amount = chunk
@@ -105,6 +105,9 @@ impl<T: Config> Pallet<T> {
             });
             Self::emitted(amount);
             Items::<T>::insert(era, item, Sent::Vaults(amount));
+            if let Some(first) = chunk.first() {
+                Marks::<T>::insert(era, item, *first);
+            }
             Self::deposit_event(Event::VaultsSent {
                 era,
                 item,
@@ -116,25 +119,6 @@ impl<T: Config> Pallet<T> {
 
     fn emitted(amount: u128) {
         Emitted::<T>::mutate(|emitted| *emitted = emitted.saturating_add(amount));
-    }
-
-    pub(crate) fn do_note_skipped(era: EraIndex, item: u64) -> DispatchResult {
-        let sent = Items::<T>::get(era, item).ok_or(Error::<T>::UnknownItem)?;
-        ensure!(item < T::Outbox::settled_end(), Error::<T>::NotSettled);
-        let again = match sent {
-            Sent::Claims(_) => {
-                let tree = Trees::<T>::get(era).ok_or(Error::<T>::UnknownItem)?;
-                Some(Self::push_claims(era, &tree))
-            }
-            Sent::Vaults(amount) => {
-                Emitted::<T>::mutate(|emitted| *emitted = emitted.saturating_sub(amount));
-                Self::carry(amount);
-                None
-            }
-        };
-        Items::<T>::remove(era, item);
-        Self::deposit_event(Event::SkipNoted { era, item, again });
-        Ok(())
     }
 
     /// What `Middleware.claimOperatorReward(era, to, …)` needs to pay `to`; nothing if nobody has claimed for it in that

@@ -3,12 +3,15 @@
 
 use crate::{
     Carried, Collateral as _, Config, Credits, Division, Divisions, EraIndex, Ethereum as _, Event,
-    FirstKept, FirstTree, Income as _, Items, LastSpent, Pallet, Payees as _, Pot, Pots, SeenEra,
-    Staking as _, Taken, Trees, WeightInfo as _, types::portion,
+    FirstKept, FirstTree, Income as _, LastSpent, Pallet, Payees as _, Pot, Pots, SeenEra,
+    Staking as _, Taken, WeightInfo as _, types::portion,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use frame_support::{traits::Get, weights::Weight};
-use gear_exe_primitives::{H160, U256, outbox::VaultReward};
+use gear_exe_primitives::{
+    H160, U256,
+    outbox::{MAX_REWARDED_VAULTS, VaultReward},
+};
 use polkadot_sdk::{frame_support, sp_runtime::Perbill};
 
 /// Times on Ethereum have 48 bits.
@@ -57,7 +60,10 @@ impl<T: Config> Pallet<T> {
             }
             None => 0,
         };
+        Self::begin_sending();
+        let marks = vaults.len().div_ceil(MAX_REWARDED_VAULTS) as u64;
         T::WeightInfo::turn(validators, vaults.len() as u32, claims)
+            .saturating_add(T::DbWeight::get().reads_writes(1, marks.saturating_add(1)))
     }
 
     /// Moves what programs have paid since the last time into what is carried.
@@ -199,15 +205,17 @@ impl<T: Config> Pallet<T> {
                     amount: returned,
                 });
             }
-            // As many as the items of an era.
-            let _ = Items::<T>::clear_prefix(old, u32::MAX, None);
+            // As many as the items of an era. That of its claims stays with them.
+            let items = u64::from(Self::forget_vaults(old));
+            let access = T::DbWeight::get();
+            weight = weight.saturating_add(access.reads_writes(items, items.saturating_mul(2)));
             Divisions::<T>::remove(old);
             FirstKept::<T>::put(old.saturating_add(1));
             weight = weight.saturating_add(T::WeightInfo::forget(pots));
         }
         let old = FirstTree::<T>::get();
         if old < active.saturating_sub(T::ProofDepth::get()) {
-            Trees::<T>::remove(old);
+            Self::forget_claims(old);
             FirstTree::<T>::put(old.saturating_add(1));
             weight = weight.saturating_add(T::WeightInfo::forget(0));
         }
@@ -221,19 +229,28 @@ fn sum(parts: impl Iterator<Item = u128>) -> U256 {
     })
 }
 
-/// What each vault gets of `amount`.
+/// What each vault gets of `amount`: each once, in the order in which they come first.
 fn vault_rewards(amount: u128, stakes: &[Vaults]) -> Vec<VaultReward> {
     let all = sum(stakes.iter().map(|stake| stake.weight));
-    stakes
-        .iter()
-        .flat_map(|stake| {
-            let amount = portion(amount, stake.weight, all);
-            let whole = sum(stake.vaults.iter().map(|(_, weight)| *weight));
-            stake.vaults.iter().map(move |(vault, weight)| VaultReward {
-                vault: *vault,
-                amount: portion(amount, *weight, whole),
-            })
-        })
-        .filter(|reward| reward.amount > 0)
-        .collect()
+    let mut rewards = Vec::<VaultReward>::new();
+    let mut places = BTreeMap::new();
+    for stake in stakes {
+        let amount = portion(amount, stake.weight, all);
+        let whole = sum(stake.vaults.iter().map(|(_, weight)| *weight));
+        for (vault, weight) in &stake.vaults {
+            let amount = portion(amount, *weight, whole);
+            if amount == 0 {
+                continue;
+            }
+            let place = *places.entry(*vault).or_insert(rewards.len());
+            match rewards.get_mut(place) {
+                Some(reward) => reward.amount = reward.amount.saturating_add(amount),
+                None => rewards.push(VaultReward {
+                    vault: *vault,
+                    amount,
+                }),
+            }
+        }
+    }
+    rewards
 }

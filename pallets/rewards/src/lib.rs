@@ -27,9 +27,11 @@
 //! **Claims** (`claims.rs`). A credit is turned into a leaf for an Ethereum address. When the era ends, the root over its
 //! leaves goes to Ethereum in an outbox item, and `Middleware.claimOperatorReward` pays whoever is in a leaf.
 //!
-//! **What is sent** can be skipped by the Router: if no Middleware is set, or it refuses the item. The chain is not told. Each
-//! item is noted; governance can have the claims sent again, which pays nothing twice, and take back what vaults did not get.
-//! Claims and vaults never share an item, so that a vault that the Middleware refuses holds up no claim.
+//! **What is sent** (`fates.rs`) can be skipped by the Router: if no Middleware is set, or it refuses the item. Each item is
+//! noted until validators have said whether it was taken. Claims that were skipped are sent again when the era that runs ends,
+//! which pays nothing twice: the Middleware takes the claims of an era once. What vaults did not get returns to the income.
+//! Governance can say so, too, and then claims are sent again at once. Claims and vaults never share an item, so that a vault
+//! that the Middleware refuses holds up no claim.
 //!
 //! A pool's stake is held by an account without a key: the runtime says who is credited for it.
 
@@ -43,6 +45,7 @@ extern crate alloc;
 mod benchmarking;
 mod claims;
 mod eras;
+mod fates;
 #[cfg(test)]
 mod mock;
 mod pages;
@@ -65,12 +68,14 @@ pub mod pallet {
     use super::*;
     use frame_support::pallet_prelude::*;
     use frame_system::pallet_prelude::*;
-    use gear_exe_primitives::{H160, H256, rewards::RewardClaim};
+    use gear_exe_primitives::{H160, H256, outbox::VaultReward, rewards::RewardClaim};
 
     /// Version of the storage's layout. There is none before it.
     pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
     /// Pages of stakers behind one validator that can be paid.
     pub const MAX_PAGES: u32 = 64;
+    /// Items of claims that wait at a time to be sent again. Of more than that it is not asked whether they were taken.
+    pub const MAX_WAITING: u32 = 64;
 
     #[pallet::pallet]
     #[pallet::storage_version(STORAGE_VERSION)]
@@ -130,11 +135,11 @@ pub mod pallet {
     #[pallet::storage]
     pub type SeenEra<T> = StorageValue<_, EraIndex, OptionQuery>;
 
-    /// The oldest era of which pots and items may be kept.
+    /// The oldest era of which pots and vaults' items may be kept.
     #[pallet::storage]
     pub type FirstKept<T> = StorageValue<_, EraIndex, ValueQuery>;
 
-    /// The oldest era of which claims may be kept.
+    /// The oldest era of which claims and their item may be kept.
     #[pallet::storage]
     pub type FirstTree<T> = StorageValue<_, EraIndex, ValueQuery>;
 
@@ -160,10 +165,24 @@ pub mod pallet {
     pub type Trees<T: Config> =
         StorageMap<_, Twox64Concat, EraIndex, Tree<T::MaxClaims>, OptionQuery>;
 
-    /// What was sent to Ethereum, by era and number of the outbox item.
+    /// What was sent to Ethereum and is not known to be taken, by era and number of the outbox item.
     #[pallet::storage]
     pub type Items<T> =
         StorageDoubleMap<_, Twox64Concat, EraIndex, Twox64Concat, u64, Sent, OptionQuery>;
+
+    /// One of the vaults of such an item, with all that it gets in the era: there it is seen whether the item was taken.
+    #[pallet::storage]
+    pub type Marks<T> =
+        StorageDoubleMap<_, Twox64Concat, EraIndex, Twox64Concat, u64, VaultReward, OptionQuery>;
+
+    /// Items of claims that the Router has skipped, oldest first: they are sent again when the era that runs ends.
+    #[pallet::storage]
+    pub type Waiting<T> =
+        StorageValue<_, BoundedVec<(EraIndex, u64), ConstU32<MAX_WAITING>>, ValueQuery>;
+
+    /// How many of them are sent again in the next blocks, one in each.
+    #[pallet::storage]
+    pub type Again<T> = StorageValue<_, u32, ValueQuery>;
 
     /// Nothing is asked of the genesis: what programs had paid before it is nobody's income here.
     #[pallet::genesis_config]
@@ -256,7 +275,7 @@ pub mod pallet {
             /// wVARA base units.
             amount: u128,
         },
-        /// Governance has said that the Router has skipped an item.
+        /// The Router has skipped an item, as validators or governance say.
         SkipNoted {
             /// The era.
             era: EraIndex,
@@ -265,6 +284,22 @@ pub mod pallet {
             /// Number of the item in which claims were sent again. Nothing: what vaults did not get has returned to the
             /// income.
             again: Option<u64>,
+        },
+        /// The Middleware has taken an item, as validators say.
+        Taken {
+            /// The era.
+            era: EraIndex,
+            /// Number of the outbox item.
+            item: u64,
+            /// wVARA base units.
+            amount: u128,
+        },
+        /// The Router has skipped claims, as validators say. They are sent again when the era that runs ends.
+        ClaimsWait {
+            /// The era of the claims.
+            era: EraIndex,
+            /// Number of the outbox item.
+            item: u64,
         },
     }
 
@@ -285,7 +320,7 @@ pub mod pallet {
         ZeroAddress,
         /// As many addresses as can be are claimed for in this era. Claim in the next one.
         TooManyClaims,
-        /// There is no such item of that era, or it was noted before, or is too old.
+        /// There is no such item of that era, or it was noted before, or the Middleware has taken it, or it is too old.
         UnknownItem,
         /// The item is not in a final Ethereum block yet.
         NotSettled,
@@ -307,7 +342,7 @@ pub mod pallet {
         fn on_initialize(_: BlockNumberFor<T>) -> Weight {
             match T::Staking::active() {
                 Some(era) if SeenEra::<T>::get() != Some(era) => Self::turn(era),
-                Some(era) => Self::forget(era),
+                Some(era) => Self::send_waiting(era).saturating_add(Self::forget(era)),
                 None => T::WeightInfo::on_initialize(),
             }
         }
@@ -356,9 +391,10 @@ pub mod pallet {
             Self::do_claim(account, to)
         }
 
-        /// Says that the Router has skipped an item, as its event `OutboxItemSkipped` shows. Claims are sent again: the
-        /// Middleware takes the claims of an era once, so that nothing is paid twice. What vaults did not get becomes
-        /// income of the next era.
+        /// Says that the Router has skipped an item, as its event `OutboxItemSkipped` shows. Claims are sent again at once:
+        /// the Middleware takes the claims of an era once, so that nothing is paid twice. What vaults did not get becomes
+        /// income of the next era. Validators find out by themselves; this is for claims that cannot wait for the end of
+        /// the era, and for what is not seen after the Router was given another Middleware.
         ///
         /// - `era`: the era of the item.
         /// - `item`: number of the outbox item: see `rewards.items`.

@@ -1,9 +1,11 @@
 //! What must hold after every block.
 
 use crate::{
-    Carried, Claims, Config, Credits, Divisions, Emitted, FirstKept, FirstTree, Items, LastSpent,
-    Pallet, Pots, SeenEra, Taken, Trees, claims::total,
+    Again, Carried, Claims, Config, Credits, Divisions, Emitted, EraIndex, FirstKept, FirstTree,
+    Items, LastSpent, Marks, Outbox as _, Pallet, Pots, SeenEra, Sent, Taken, Trees, Waiting,
+    claims::total, fates::AGAIN_PER_ERA,
 };
+use core::ops::Range;
 use frame_support::ensure;
 use gear_exe_primitives::rewards::RewardClaim;
 use polkadot_sdk::{frame_support, sp_runtime::TryRuntimeError};
@@ -55,10 +57,7 @@ impl<T: Config> Pallet<T> {
                 "no more is paid than was set aside"
             );
         }
-        for (era, _, sent) in Items::<T>::iter() {
-            ensure!(kept.contains(&era), "items are of past eras that are kept");
-            ensure!(sent.amount() > 0, "each item pays something");
-        }
+        Self::try_items(&kept)?;
         ensure!(
             Divisions::<T>::iter_keys().all(|era| kept.contains(&era)),
             "divisions are of past eras that are kept"
@@ -74,6 +73,47 @@ impl<T: Config> Pallet<T> {
                 "trees are in order"
             );
         }
+        Ok(())
+    }
+
+    fn try_items(kept: &Range<EraIndex>) -> Result<(), TryRuntimeError> {
+        for (era, _, sent) in Items::<T>::iter() {
+            let is_kept = match sent {
+                Sent::Claims(amount) => {
+                    Trees::<T>::get(era).is_some_and(|tree| amount == total(&tree.claims))
+                }
+                Sent::Vaults(_) => kept.contains(&era),
+            };
+            ensure!(is_kept, "items are of past eras that are kept");
+            ensure!(sent.amount() > 0, "each item pays something");
+        }
+        for (era, item, mark) in Marks::<T>::iter() {
+            let pays = matches!(
+                Items::<T>::get(era, item),
+                Some(Sent::Vaults(amount)) if (1..=amount).contains(&mark.amount)
+            );
+            ensure!(pays, "marks are of vaults' items");
+        }
+        let waiting = Waiting::<T>::get();
+        for (place, (era, item)) in waiting.iter().enumerate() {
+            ensure!(
+                matches!(Items::<T>::get(era, item), Some(Sent::Claims(_)))
+                    && *item < T::Outbox::settled_end()
+                    && !waiting[..place].contains(&(*era, *item)),
+                "what waits are claims that were skipped, each once"
+            );
+        }
+        ensure!(
+            Again::<T>::get() <= AGAIN_PER_ERA,
+            "some claims at a time are sent again"
+        );
+        let noted = Items::<T>::iter_values()
+            .map(Sent::amount)
+            .try_fold(0u128, u128::checked_add);
+        ensure!(
+            noted.is_some_and(|noted| noted <= Emitted::<T>::get()),
+            "no more is noted than was sent"
+        );
         Ok(())
     }
 }

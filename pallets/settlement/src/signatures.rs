@@ -10,11 +10,11 @@ use gear_exe_primitives::{
     H256,
     batch::BatchHeader,
     evidence::OnFault as _,
-    host,
     quorum::{Member, bitmap, is_quorum},
     report::ReadyBatch,
     signature::CompactSignature,
     vote::EmptyBatch,
+    voters,
 };
 use polkadot_sdk::frame_support;
 
@@ -92,10 +92,7 @@ impl<T: Config> Pallet<T> {
         if let Some(vote) = Votes::<T>::get(seal, validator) {
             ensure!(vote.digest != digest && !vote.equivocated, Refusal::Said);
         }
-        ensure!(
-            host::recover(signature, digest) == Some(member.address),
-            Refusal::Signature
-        );
+        voters::ensure_signed_digest(digest, &member, signature).map_err(|_| Refusal::Signature)?;
         ValidTransaction::with_tag_prefix("gear-exe-batch")
             .priority(seal)
             .and_provides((seal, validator, digest))

@@ -2,12 +2,15 @@
 
 use super::{MaxValidators, settlement::Glue};
 use crate::{
-    Balances, Runtime, RuntimeHoldReason, Settlement, Slashing,
+    Balances, Rewards, Runtime, RuntimeHoldReason, Settlement, Slashing,
     parameters::values::bridge as values,
 };
 use alloc::vec::Vec;
 use gear_exe_primitives::{
-    H160, H256, ethereum::BlockId, facts::SlashFate, outbox::OutboxItem, quorum::Member,
+    H160,
+    ethereum::BlockId,
+    facts::{AskedRewards, RewardsFate, SlashFate},
+    outbox::OutboxItem,
 };
 use pallet_bridge::BridgeParameters;
 #[cfg(feature = "runtime-benchmarks")]
@@ -31,25 +34,6 @@ impl Get<BridgeParameters> for InForce {
             min_lock: values::MinLock::get(),
             paused: values::Paused::get(),
         }
-    }
-}
-
-impl pallet_bridge::ValidatorSet for Glue {
-    fn set_id() -> u64 {
-        <Self as pallet_execution::ValidatorSet>::set_id()
-    }
-
-    fn members() -> Vec<Member> {
-        <Self as pallet_execution::ValidatorSet>::members()
-    }
-
-    fn genesis_hash() -> H256 {
-        Settlement::genesis_hash()
-    }
-
-    #[cfg(feature = "runtime-benchmarks")]
-    fn set_members(members: Vec<Member>) {
-        <Self as pallet_execution::ValidatorSet>::set_members(members);
     }
 }
 
@@ -102,7 +86,7 @@ impl pallet_bridge::OpenSlashes for Glue {
             operator: H160::repeat_byte(7),
             era: 0,
             kind: *b"gear-exe:doubles",
-            incident: H256::zero(),
+            incident: Default::default(),
             fraction: Default::default(),
             capture: 0,
             due: 0,
@@ -128,11 +112,37 @@ impl pallet_bridge::OnSlashFate for Glue {
     }
 }
 
+impl pallet_bridge::OpenRewards for Glue {
+    fn is_open(era: u32, item: u64) -> bool {
+        Rewards::is_open(era, item)
+    }
+
+    fn all() -> Vec<(u32, u64)> {
+        Rewards::open_items()
+    }
+
+    fn question(era: u32, item: u64) -> Option<AskedRewards> {
+        Rewards::question(era, item)
+    }
+
+    fn delivered() -> u128 {
+        Rewards::delivered()
+    }
+}
+
+impl pallet_bridge::OnRewardsFate for Glue {
+    fn on_fate(era: u32, item: u64, fate: RewardsFate) {
+        Rewards::note_fate(era, item, fate);
+    }
+}
+
 impl pallet_bridge::Config for Runtime {
     type Currency = Balances;
     type Ethereum = Glue;
     type MaxValidators = MaxValidators;
+    type OnRewardsFate = Glue;
     type OnSlashFate = Glue;
+    type OpenRewards = Glue;
     type OpenSlashes = Glue;
     type Outbox = Glue;
     type PalletId = BridgeId;

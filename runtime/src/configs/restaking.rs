@@ -2,13 +2,11 @@
 
 use super::{MaxValidators, settlement::Glue, staking};
 use crate::{
-    AccountId, Balances, Restaking, Runtime, RuntimeHoldReason, Settlement, Staking,
-    ValidatorElection, eras, governance::origins, pace, parameters,
+    AccountId, Balances, Restaking, Runtime, RuntimeHoldReason, Staking, ValidatorElection, eras,
+    governance::origins, pace, parameters,
 };
 use alloc::{collections::BTreeSet, vec::Vec};
-use gear_exe_primitives::{
-    H160, H256, batch::RouterDomain, ethereum::EthereumHeader, quorum::Member,
-};
+use gear_exe_primitives::{H160, batch::RouterDomain, ethereum::EthereumHeader};
 use polkadot_sdk::{
     frame_election_provider_support::SequentialPhragmen,
     frame_support::{
@@ -25,25 +23,6 @@ pub type HistoryDepth = ConstU32<84>;
 
 /// Root, or a referendum on the track `parameter_admin`.
 type ParameterAdmin = EitherOfDiverse<EnsureRoot<AccountId>, origins::ParameterAdmin>;
-
-impl pallet_restaking::ValidatorSet for Glue {
-    fn set_id() -> u64 {
-        <Self as pallet_execution::ValidatorSet>::set_id()
-    }
-
-    fn members() -> Vec<Member> {
-        <Self as pallet_execution::ValidatorSet>::members()
-    }
-
-    fn genesis_hash() -> H256 {
-        Settlement::genesis_hash()
-    }
-
-    #[cfg(feature = "runtime-benchmarks")]
-    fn set_members(members: Vec<Member>) {
-        <Self as pallet_execution::ValidatorSet>::set_members(members);
-    }
-}
 
 impl pallet_restaking::Ethereum for Glue {
     fn finalised() -> EthereumHeader {

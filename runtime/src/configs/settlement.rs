@@ -10,6 +10,7 @@ use gear_exe_primitives::{
     outbox::OutboxItem,
     quorum::Member,
     vote::RouterAt,
+    voters::ValidatorSet,
 };
 use polkadot_sdk::{
     frame_support::{
@@ -22,7 +23,7 @@ use polkadot_sdk::{
 /// Settlement as execution sees it, and the other way round.
 pub struct Glue;
 
-impl pallet_execution::ValidatorSet for Glue {
+impl ValidatorSet for Glue {
     fn set_id() -> u64 {
         pallet_settlement::CurrentSet::<Runtime>::get()
     }

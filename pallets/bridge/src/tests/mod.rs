@@ -4,6 +4,7 @@ mod conservation;
 mod lock;
 mod offchain;
 mod order;
+mod rewards;
 mod sets;
 mod slashes;
 mod unlock;

@@ -5,7 +5,10 @@ use codec::Decode;
 use gear_exe_primitives::{
     H256,
     ethereum::BlockId,
-    facts::{Fact, FactsRequest, MAX_ASKED_SLASHES, MAX_FACTS, SlashFate},
+    facts::{
+        Fact, FactsRequest, MAX_ASKED_REWARDS, MAX_ASKED_SLASHES, MAX_FACTS, RewardsFate, SlashFate,
+    },
+    hashing::keccak256,
     host::{self, Backend, BackendExt, CodeVerdict, EthereumView, ViewRequest},
 };
 use polkadot_sdk::{
@@ -134,6 +137,8 @@ fn it_asks_for_what_the_chain_wants() {
         };
         Finalised::set(block);
         Open::set(vec![4, 2]);
+        OpenItems::set(vec![asked(8), asked(3)]);
+        Delivered::set(70);
         assert!(world.work().is_empty());
         assert_eq!(
             world.node.asked(),
@@ -142,6 +147,8 @@ fn it_asks_for_what_the_chain_wants() {
                 burns_from: 0,
                 burns_most: BURN_WINDOW,
                 slashes: vec![2, 4],
+                rewards: vec![asked(3), asked(8)],
+                delivered: 70,
             }]
         );
     });
@@ -151,15 +158,23 @@ fn it_asks_for_what_the_chain_wants() {
 fn it_votes_for_what_is_new_with_each_key() {
     run_node(&[0, 1, 2, 9], |world| {
         Open::set(vec![4]);
+        OpenItems::set(vec![asked(6)]);
         // The order is the worker's concern.
         world.node.knows(vec![
+            rewards(6, RewardsFate::Skipped),
             slash(4, SlashFate::Vetoed),
             burn(1, 1, 6),
             burn(0, 1, 5),
         ]);
-        let facts = [burn(0, 1, 5), burn(1, 1, 6), slash(4, SlashFate::Vetoed)];
+        let facts = [
+            burn(0, 1, 5),
+            burn(1, 1, 6),
+            slash(4, SlashFate::Vetoed),
+            rewards(6, RewardsFate::Skipped),
+        ];
         assert_eq!(world.work(), [facts, facts, facts]);
         assert_eq!((free(1), Ended::get().len()), (MONEY + 11, 1));
+        assert_eq!(Told::get(), [(5, 6, RewardsFate::Skipped)]);
         world.node.asked();
         // What it has said and what is applied it does not say again.
         assert!(world.work().is_empty());
@@ -203,21 +218,25 @@ fn more_than_fits_into_a_vote_comes_later() {
 }
 
 #[test]
-fn of_many_slashes_all_are_asked_in_turn() {
+fn of_many_slashes_and_rewards_all_are_asked_in_turn() {
     run_node(&[0], |world| {
         Open::set((0..90).rev().collect());
-        let mut asked = std::collections::BTreeSet::new();
-        for epoch in 0..8 {
+        OpenItems::set((0..40).rev().map(asked).collect());
+        let mut slashes = std::collections::BTreeSet::new();
+        let mut items = std::collections::BTreeSet::new();
+        for epoch in 0..32u64 {
             Finalised::set(BlockId {
-                number: 1_000 + 32 * epoch,
-                hash: H256::zero(),
+                number: 1_024 + 32 * epoch,
+                hash: keccak256([epoch.to_be_bytes()]),
             });
             world.work();
             let request = world.node.asked().remove(0);
             assert_eq!(request.slashes.len(), MAX_ASKED_SLASHES);
-            asked.extend(request.slashes);
+            slashes.extend(request.slashes);
+            assert_eq!(request.rewards.len(), MAX_ASKED_REWARDS);
+            items.extend(request.rewards.iter().map(|rewards| rewards.item));
         }
-        assert_eq!(asked.len(), 90);
+        assert_eq!((slashes.len(), items.len()), (90, 40));
     });
 }
 

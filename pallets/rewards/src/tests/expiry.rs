@@ -1,7 +1,10 @@
 //! What is old goes; nothing that it was for is lost.
 
 use crate::{mock::*, *};
-use polkadot_sdk::frame_support::{assert_noop, assert_ok};
+use polkadot_sdk::{
+    frame_support::{assert_noop, assert_ok},
+    frame_system::RawOrigin,
+};
 
 #[test]
 fn unpaid_pots_return_to_the_income() {
@@ -46,30 +49,39 @@ fn unpaid_pots_return_to_the_income() {
 }
 
 #[test]
-fn items_go_with_their_era_and_claims_later() {
+fn items_of_vaults_go_with_their_era_and_claims_later() {
     run(|| {
         points(0, 1, 1);
         end_era(1_000);
         claim(1, 7).unwrap();
-        end_era(0);
+        points(1, 1, 1);
+        stake(1, vec![eth(1, 1, &[(1, 1)])]);
+        end_era(1_000);
         SettledEnd::set(u64::MAX);
+        let refused = |item| {
+            assert_noop!(
+                Rewards::note_skipped(RawOrigin::Root.into(), 1, item),
+                Error::<Test>::UnknownItem
+            );
+        };
         while ActiveEra::get() < Some(1 + HISTORY) {
             end_era(0);
-            assert_eq!(Items::<Test>::iter().count(), 1);
+            assert_eq!(Items::<Test>::iter().count(), 2);
         }
         end_era(0);
-        assert_eq!(Items::<Test>::iter().count(), 0);
-        assert_noop!(
-            Rewards::note_skipped(polkadot_sdk::frame_system::RawOrigin::Root.into(), 1, 100),
-            Error::<Test>::UnknownItem
-        );
+        assert_eq!(Items::<Test>::iter().count(), 1);
+        assert_eq!(Marks::<Test>::iter().count(), 0);
+        refused(FIRST_ITEM + 1);
         while ActiveEra::get() < Some(1 + PROOFS) {
             assert!(Rewards::proof(1, address(7)).is_some());
             end_era(0);
         }
         assert!(Rewards::proof(1, address(7)).is_some());
+        assert!(Rewards::is_open(1, FIRST_ITEM));
         end_era(0);
         assert!(Rewards::proof(1, address(7)).is_none());
+        assert_eq!(Items::<Test>::iter().count(), 0);
+        refused(FIRST_ITEM);
     });
 }
 

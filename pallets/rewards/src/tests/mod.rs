@@ -3,6 +3,7 @@
 mod claims;
 mod division;
 mod expiry;
+mod fates;
 mod items;
 mod pages;
 mod random;

@@ -1,11 +1,13 @@
 //! Random histories of income, points, stakes in both assets, commissions, pages that are paid in any order or never,
-//! claims, and items that are skipped. After each step every base unit is where it must be, and what was sent says what
-//! was claimed.
+//! claims, and items that Ethereum takes or skips, of which the chain is told late, or never. After each step every base unit
+//! is where it must be, here or on Ethereum, and what was sent says what was claimed.
 
 use crate::{mock::*, *};
 use gear_exe_primitives::{
     H160,
+    facts::{MAX_ASKED_REWARDS, RewardsFate},
     outbox::{MAX_REWARDED_VAULTS, OutboxItem},
+    rewards,
 };
 use polkadot_sdk::{frame_system::RawOrigin, sp_runtime::Perbill};
 use proptest::prelude::*;
@@ -29,9 +31,11 @@ enum Action {
     Pay(u64, u32, u32),
     Claim(u64, u64),
     Rules(u32, u32, u32, u128),
-    /// Ethereum has settled all items.
-    Settle,
-    /// One of the items is said to be skipped.
+    /// Ethereum has settled all items; bit by bit, whether it takes them.
+    Settle(u64),
+    /// Validators say what became of the items that they are asked about.
+    Tell,
+    /// Governance says of one of the items that it was skipped: of claims also if that is not so.
     Skip(usize),
 }
 
@@ -61,7 +65,8 @@ fn action() -> impl Strategy<Value = Action> {
         4 => (prop_oneof![1..=VALIDATORS, 10..30u64], 0..9u64).prop_map(|(who, to)| Action::Claim(who, to)),
         1 => (0..=110u32, 0..=110u32, 0..=110u32, amount())
             .prop_map(|(validators, vara, eth, least)| Action::Rules(validators.min(100), vara.min(100), eth.min(100), least % 1_000)),
-        1 => Just(Action::Settle),
+        3 => any::<u64>().prop_map(Action::Settle),
+        3 => Just(Action::Tell),
         1 => any::<usize>().prop_map(Action::Skip),
     ]
 }
@@ -75,7 +80,7 @@ struct Model {
     claimed: BTreeMap<(u32, H160), u128>,
     /// What was claimed and could not be sent yet.
     waiting: BTreeMap<H160, u128>,
-    /// Vault items that were said to be skipped.
+    /// Vault items that were said to be skipped, and claims that have waited in vain.
     skipped: u128,
     /// Items that were looked at.
     looked: usize,
@@ -83,6 +88,57 @@ struct Model {
     captures: BTreeMap<u32, u64>,
     /// What was sent.
     sent: u128,
+    ethereum: Middleware,
+    /// What was forgotten before the chain was told what became of it.
+    forgotten: Vec<(u32, u64, Sent)>,
+}
+
+/// What Ethereum holds.
+#[derive(Default)]
+struct Middleware {
+    /// Whether it has taken the items, in their order.
+    applied: Vec<bool>,
+    /// Eras whose claims it has taken: each once.
+    eras: BTreeSet<u32>,
+    /// All that it was given.
+    got: u128,
+}
+
+impl Middleware {
+    fn settle(&mut self, coins: u64) {
+        for (place, item) in Pushed::get().iter().enumerate().skip(self.applied.len()) {
+            let OutboxItem::Rewards {
+                era,
+                operators_total,
+                vaults,
+                ..
+            } = item
+            else {
+                panic!("{item:?}");
+            };
+            let known = *operators_total > 0 && self.eras.contains(era);
+            let taken = !known && coins >> (place % 64) & 1 == 1;
+            if taken {
+                self.got += operators_total + vaults.iter().map(|vault| vault.amount).sum::<u128>();
+                if *operators_total > 0 {
+                    self.eras.insert(*era);
+                }
+            }
+            self.applied.push(taken);
+        }
+        SettledEnd::set(FIRST_ITEM + self.applied.len() as u64);
+    }
+
+    /// What can be seen of an item.
+    fn has(&self, era: u32, item: u64, sent: Sent) -> bool {
+        match sent {
+            Sent::Claims(_) => self.eras.contains(&era),
+            Sent::Vaults(_) => {
+                let applied = self.applied.get((item - FIRST_ITEM) as usize);
+                applied.copied().unwrap_or_default()
+            }
+        }
+    }
 }
 
 impl Model {
@@ -123,8 +179,21 @@ impl Model {
             }
             Action::Finalised(time) => Finalised::set(time),
             Action::Era(income) => {
+                let before: Vec<_> = Items::<Test>::iter().collect();
+                let waiting = Waiting::<Test>::get();
                 end_era(income);
                 self.ended(era);
+                for (era, item, sent) in before {
+                    if Items::<Test>::contains_key(era, item) {
+                        continue;
+                    }
+                    if !waiting.contains(&(era, item)) {
+                        self.forgotten.push((era, item, sent));
+                    } else if Trees::<Test>::get(era).is_none() {
+                        self.skipped += sent.amount();
+                    }
+                    // Otherwise it was sent again, under another number.
+                }
             }
             Action::Pay(validator, back, page) => self.pay(validator, era, back, page),
             Action::Claim(account, to) => {
@@ -137,13 +206,17 @@ impl Model {
                 min_claim: least,
                 ..rules(validators, vara, eth)
             }),
-            Action::Settle => SettledEnd::set(FIRST_ITEM + Pushed::get().len() as u64),
+            Action::Settle(coins) => self.ethereum.settle(coins),
+            Action::Tell => self.tell(),
             Action::Skip(which) => {
                 let items: Vec<_> = Items::<Test>::iter().collect();
                 if items.is_empty() {
                     return;
                 }
                 let (era, item, sent) = items[which % items.len()];
+                if matches!(sent, Sent::Vaults(_)) && self.ethereum.has(era, item, sent) {
+                    return;
+                }
                 let done = Rewards::note_skipped(RawOrigin::Root.into(), era, item);
                 assert_eq!(done.is_ok(), item < SettledEnd::get());
                 match sent {
@@ -157,6 +230,35 @@ impl Model {
                     _ => {}
                 }
             }
+        }
+    }
+
+    /// As nodes do it: what is there was taken; what is not was skipped, if all that was given is known.
+    fn tell(&mut self) {
+        let mut asked = Rewards::open_items();
+        asked.truncate(MAX_ASKED_REWARDS);
+        let looked: Vec<_> = asked
+            .into_iter()
+            .map(|(era, item)| {
+                let one = Rewards::question(era, item).unwrap();
+                let sent = Items::<Test>::get(one.era, one.item).unwrap();
+                assert_eq!(sent.amount(), one.amount);
+                (one, sent, self.ethereum.has(one.era, one.item, sent))
+            })
+            .collect();
+        let seen = looked.iter().filter(|(_, _, taken)| *taken);
+        let seen: u128 = seen.map(|(one, _, _)| one.amount).sum();
+        let explained = Rewards::delivered() + seen == self.ethereum.got;
+        for (one, sent, taken) in looked {
+            if taken {
+                Rewards::note_fate(one.era, one.item, RewardsFate::Taken);
+            } else if explained {
+                Rewards::note_fate(one.era, one.item, RewardsFate::Skipped);
+                if let Sent::Vaults(amount) = sent {
+                    self.skipped += amount;
+                }
+            }
+            assert!(!(taken || explained) || !Rewards::is_open(one.era, one.item));
         }
     }
 
@@ -202,7 +304,14 @@ impl Model {
             else {
                 panic!("{item:?}");
             };
-            assert_eq!(*of, era);
+            if *of != era {
+                // Claims that were skipped, as they were.
+                let tree = Trees::<Test>::get(of).unwrap();
+                let root = rewards::root(*of, &tree.claims);
+                assert_eq!((tree.capture, root), (*capture, *operators_root));
+                assert!(*of < era && vaults.is_empty());
+                continue;
+            }
             assert!(*capture > 0 && *capture < 1 << 48);
             assert_eq!(self.captures.entry(era).or_insert(*capture), capture);
             assert!(vaults.len() <= MAX_REWARDED_VAULTS);
@@ -238,6 +347,16 @@ impl Model {
         let there = credits + pots + waiting + carried() + self.sent - self.skipped;
         assert_eq!(there, Spent::get() - taken_later() - BEFORE);
         assert!(Emitted::<Test>::get() == self.sent - self.skipped);
+        // What left the chain is on Ethereum, or still noted here, or was forgotten untold.
+        let amounts = |taken: bool, items: Vec<(u32, u64, Sent)>| -> u128 {
+            let items = items.into_iter();
+            let items =
+                items.filter(|(era, item, sent)| self.ethereum.has(*era, *item, *sent) == taken);
+            items.map(|(_, _, sent)| sent.amount()).sum()
+        };
+        let noted = amounts(true, Items::<Test>::iter().collect());
+        let lost = amounts(false, self.forgotten.clone());
+        assert_eq!(self.ethereum.got + lost, Rewards::delivered() + noted);
         assert!(Pots::<Test>::iter().count() as u64 <= VALIDATORS * u64::from(HISTORY + 1));
         assert!(Trees::<Test>::iter().count() as u32 <= PROOFS + 1);
         assert!(Claims::<Test>::get().len() as u32 <= MAX_CLAIMS);
@@ -258,6 +377,14 @@ proptest! {
             let mut model = Model::default();
             for action in actions {
                 model.apply(action);
+                model.check();
+            }
+            // Ethereum takes what comes now, and says so.
+            for _ in 0..3 {
+                model.apply(Action::Settle(u64::MAX));
+                model.apply(Action::Tell);
+                model.check();
+                model.apply(Action::Era(0));
                 model.check();
             }
             // Then the world stands still: what nobody pays returns, and no more than that is left over.

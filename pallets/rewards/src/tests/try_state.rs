@@ -26,6 +26,10 @@ fn claims(list: &[(u64, u128)]) -> BoundedVec<RewardClaim, ConstU32<MAX_CLAIMS>>
     BoundedVec::truncate_from(claims.collect())
 }
 
+fn waiting(list: &[(EraIndex, u64)]) -> BoundedVec<(EraIndex, u64), ConstU32<MAX_WAITING>> {
+    BoundedVec::truncate_from(list.to_vec())
+}
+
 #[test]
 fn sums_that_do_not_add_up() {
     broken(|| Carried::<Test>::mutate(|carried| *carried += 1));
@@ -55,6 +59,26 @@ fn history_out_of_order() {
     });
     broken(|| Items::<Test>::insert(0, 1, Sent::Vaults(0)));
     broken(|| Items::<Test>::insert(2, 1, Sent::Vaults(1)));
+    broken(|| Items::<Test>::insert(1, FIRST_ITEM, Sent::Claims(201)));
+    broken(|| Items::<Test>::insert(0, FIRST_ITEM, Sent::Claims(200)));
+    // More than was sent.
+    broken(|| Items::<Test>::insert(0, 1, Sent::Vaults(1)));
+    let mark = |amount| gear_exe_primitives::outbox::VaultReward {
+        vault: address(1),
+        amount,
+    };
+    broken(|| Marks::<Test>::insert(0, 1, mark(1)));
+    broken(|| Marks::<Test>::insert(1, FIRST_ITEM, mark(1)));
+    broken(|| Waiting::<Test>::put(waiting(&[(1, FIRST_ITEM)])));
+    broken(|| {
+        SettledEnd::set(u64::MAX);
+        Waiting::<Test>::put(waiting(&[(1, FIRST_ITEM), (1, FIRST_ITEM)]));
+    });
+    broken(|| {
+        SettledEnd::set(u64::MAX);
+        Waiting::<Test>::put(waiting(&[(0, FIRST_ITEM)]));
+    });
+    broken(|| Again::<Test>::put(crate::fates::AGAIN_PER_ERA + 1));
     broken(|| Divisions::<Test>::insert(2, Division::default()));
     broken(|| Claims::<Test>::put(claims(&[(8, 100), (7, 100)])));
     broken(|| Claims::<Test>::put(claims(&[(7, 200), (8, 0)])));
