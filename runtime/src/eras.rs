@@ -4,13 +4,18 @@
 use crate::{AccountId, Runtime, Staking, parameters};
 use alloc::vec::Vec;
 use polkadot_sdk::{
-    pallet_session::{SessionManager, historical},
+    pallet_session::{self, SessionManager, historical},
     pallet_staking,
     sp_staking::SessionIndex,
 };
 
 /// Staking, as the session pallet's source of validators.
 pub struct Eras;
+
+/// Whether an account has session keys. Staking elects also who has none, and the session leaves these out.
+fn has_keys(validator: &AccountId) -> bool {
+    pallet_session::NextKeys::<Runtime>::contains_key(validator)
+}
 
 /// The era whose validators are at work; nothing before the first.
 pub fn active() -> Option<u32> {
@@ -19,7 +24,9 @@ pub fn active() -> Option<u32> {
 
 impl SessionManager<AccountId> for Eras {
     fn new_session(index: SessionIndex) -> Option<Vec<AccountId>> {
+        // If nobody of the elected could sign anything, who is at work stays: there are always validators.
         <Staking as SessionManager<AccountId>>::new_session(index)
+            .filter(|elected| elected.iter().any(has_keys))
     }
 
     fn new_session_genesis(index: SessionIndex) -> Option<Vec<AccountId>> {
@@ -42,6 +49,7 @@ impl SessionManager<AccountId> for Eras {
 impl historical::SessionManager<AccountId, ()> for Eras {
     fn new_session(index: SessionIndex) -> Option<Vec<(AccountId, ())>> {
         <Staking as historical::SessionManager<AccountId, ()>>::new_session(index)
+            .filter(|elected| elected.iter().any(|(validator, ())| has_keys(validator)))
     }
 
     fn new_session_genesis(index: SessionIndex) -> Option<Vec<(AccountId, ())>> {

@@ -43,6 +43,11 @@ fn taken_in<T: pallet_staking::Config>(era: EraIndex) -> EraIndex {
         .saturating_add(1)
 }
 
+/// A record by the era in which it is taken and its content: what is taken for two eras is often the same.
+fn record_of(taken: EraIndex, slash: &impl Encode) -> H256 {
+    H256((taken, slash).using_encoded(blake2_256))
+}
+
 impl<T: pallet_staking::Config> VaraQueue<T::AccountId> for OverStaking<T> {
     fn len(era: EraIndex) -> u32 {
         pallet_staking::UnappliedSlashes::<T>::decode_len(taken_in::<T>(era)).unwrap_or_default()
@@ -50,11 +55,14 @@ impl<T: pallet_staking::Config> VaraQueue<T::AccountId> for OverStaking<T> {
     }
 
     fn since(era: EraIndex, from: u32) -> Vec<(T::AccountId, H256)> {
-        pallet_staking::UnappliedSlashes::<T>::get(taken_in::<T>(era))
+        let due = taken_in::<T>(era);
+        // What is late goes there at once.
+        let taken = due.max(next_era::<T>());
+        pallet_staking::UnappliedSlashes::<T>::get(due)
             .into_iter()
             .skip(from as usize)
             .map(|slash| {
-                let record = H256(slash.using_encoded(blake2_256));
+                let record = record_of(taken, &slash);
                 (slash.validator, record)
             })
             .collect()
@@ -84,7 +92,7 @@ impl<T: pallet_staking::Config> VaraQueue<T::AccountId> for OverStaking<T> {
             }
             pallet_staking::UnappliedSlashes::<T>::mutate(list, |slashes| {
                 slashes.retain(|slash| {
-                    let record = H256(slash.using_encoded(blake2_256));
+                    let record = record_of(list, slash);
                     let found = records.iter().position(|other| *other == record);
                     if let Some(place) = found {
                         records.swap_remove(place);

@@ -108,7 +108,7 @@ pub struct Chain {
     /// Its hash.
     pub parent: H256,
     /// Its slot.
-    slot: u64,
+    pub slot: u64,
 }
 
 impl Chain {
@@ -127,6 +127,21 @@ impl Chain {
 
     /// A block in which `act` happens too.
     pub fn block_with<R>(&mut self, calls: Vec<RuntimeCall>, act: impl FnOnce() -> R) -> R {
+        let checked: Vec<_> = calls.into_iter().map(transaction).collect();
+        for transaction in &checked {
+            validate(transaction.clone()).unwrap();
+        }
+        self.open();
+        for transaction in checked {
+            Executive::apply_extrinsic(transaction).unwrap().unwrap();
+        }
+        let result = act();
+        self.close();
+        result
+    }
+
+    /// Begins a block, up to where its transactions come.
+    pub fn open(&mut self) {
         self.number += 1;
         // Whoever is disabled leaves its slots empty.
         let authors = pallet_aura::Authorities::<Runtime>::decode_len().unwrap() as u64;
@@ -139,18 +154,14 @@ impl Chain {
             logs: vec![DigestItem::PreRuntime(AURA_ENGINE_ID, slot.encode())],
         };
         let header = Header::new(self.number, H256::zero(), H256::zero(), self.parent, digest);
-        let checked: Vec<_> = calls.into_iter().map(transaction).collect();
-        for transaction in &checked {
-            validate(transaction.clone()).unwrap();
-        }
         Executive::initialize_block(&header);
         let now = pallet_timestamp::Call::set { now: slot * 500 };
         let inherent = UncheckedExtrinsic::new_bare(RuntimeCall::Timestamp(now));
         Executive::apply_extrinsic(inherent).unwrap().unwrap();
-        for transaction in checked {
-            Executive::apply_extrinsic(transaction).unwrap().unwrap();
-        }
-        let result = act();
+    }
+
+    /// Ends the block that was begun, and looks at all that our pallets say must hold.
+    pub fn close(&mut self) {
         self.parent = Executive::finalize_block().hash();
         Execution::do_try_state().unwrap();
         Settlement::do_try_state().unwrap();
@@ -159,7 +170,6 @@ impl Chain {
         Slashing::do_try_state().unwrap();
         Rewards::do_try_state().unwrap();
         Bridge::do_try_state().unwrap();
-        result
     }
 
     /// `act` in a block of its own.
