@@ -252,7 +252,7 @@ impl Watch {
             self.stopped.insert(id);
         }
         // What has left is called back.
-        if let State::Cancelling { item } = Slashes::<Runtime>::get(id).unwrap().state {
+        if let State::Cancelling { item, .. } = Slashes::<Runtime>::get(id).unwrap().state {
             let told = pallet_settlement::OutboxItems::<Runtime>::get(item);
             assert_eq!(told, Some(OutboxItem::SlashCancel { id }));
         }
