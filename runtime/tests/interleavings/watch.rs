@@ -187,7 +187,9 @@ impl Watch {
                 assert!(id < *next, "what was forgiven has come back as slash {id}");
             }
         }
-        for item in self.log[from..].to_vec() {
+        // `has_left` notes what it sees.
+        let new: Vec<OutboxItem> = self.log.iter().skip(from).cloned().collect();
+        for item in new {
             match item {
                 OutboxItem::Slash {
                     id,
