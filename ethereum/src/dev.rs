@@ -4,7 +4,11 @@
 //! has. When the owner drops the handle, panics or is killed, the kernel closes the pipe, and the shell ends Anvil:
 //! first politely, so that it saves its state, then by force.
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, ChildStdin, Command},
@@ -114,7 +118,8 @@ pub struct AnvilNode {
 }
 
 impl AnvilNode {
-    /// Finds the binary: `GEAR_EXE_ANVIL`, then `contracts/node_modules` of the checkout that this was built from.
+    /// Finds the binary: `GEAR_EXE_ANVIL`, then `contracts/node_modules` of the checkout that this was built from, then that
+    /// of a checkout around the working directory: build products are shared by checkouts, and the first may be gone.
     ///
     /// # Errors
     ///
@@ -123,11 +128,14 @@ impl AnvilNode {
         if let Some(path) = std::env::var_os("GEAR_EXE_ANVIL") {
             return Ok(path.into());
         }
-        let packages =
-            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../contracts/node_modules/@foundry-rs");
+        let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let here = std::env::current_dir().unwrap_or_default();
+        let around = here.ancestors().map(Path::to_path_buf);
         // `anvil/bin` holds a script that needs Node.js; the binary is in the package of the platform.
-        std::fs::read_dir(packages)
-            .into_iter()
+        std::iter::once(built_from)
+            .chain(around)
+            .map(|checkout| checkout.join("contracts/node_modules/@foundry-rs"))
+            .filter_map(|packages| std::fs::read_dir(packages).ok())
             .flatten()
             .flatten()
             .filter(|entry| entry.file_name().to_string_lossy().starts_with("anvil-"))

@@ -130,7 +130,9 @@ pub struct StakedVault {
 }
 
 fn artifact(name: &str) -> Result<Artifact> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+    // Where the test runs, not where it was built: checkouts share build products.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").context("tests are run by cargo")?;
+    let file = Path::new(&here)
         .join("../contracts/out-symbiotic")
         .join(format!("{name}.sol/{name}.json"));
     let text = std::fs::read_to_string(&file).with_context(|| {

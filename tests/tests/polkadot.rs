@@ -14,9 +14,11 @@ use tokio::{
 
 /// Runs the scripts against the node at `port`, with what they print among the test's output.
 async fn scripts(port: u16) -> Result<()> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/polkadot/run.mjs");
+    // Where the test runs, not where it was built: checkouts share build products.
+    let here = std::env::var("CARGO_MANIFEST_DIR").context("tests are run by cargo")?;
+    let script = format!("{here}/polkadot/run.mjs");
     let mut child = Command::new("node")
-        .arg(script)
+        .arg(&script)
         .arg(format!("ws://127.0.0.1:{port}"))
         .stdout(Stdio::piped())
         .kill_on_drop(true)

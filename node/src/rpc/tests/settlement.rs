@@ -154,7 +154,7 @@ async fn statuses_rise() {
     assert_eq!(proof["leaf"], executed["receipt"]["leaf"]);
 
     node.chain.0.lock().finalized = 2;
-    assert_eq!(status().await["level"], "executed");
+    assert_eq!(status().await["level"], "certified");
     node.chain.0.lock().finalized = 3;
     assert_eq!(status().await["level"], "finalized");
 
