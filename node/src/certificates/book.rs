@@ -69,6 +69,11 @@ impl Book {
         self.pages = self.pages.split_off(&first);
     }
 
+    /// Number of the newest executed block.
+    pub const fn newest(&self) -> u64 {
+        self.newest
+    }
+
     /// Whether statements on blocks with this number are kept.
     pub fn keeps(&self, number: u64) -> bool {
         number.abs_diff(self.newest) <= WINDOW
@@ -131,7 +136,7 @@ impl Book {
         self.pages.get(&number)?.get(&hash)?.certificate.clone()
     }
 
-    /// What was said of blocks from `number` on: what a peer that has just come is told.
+    /// What was said of blocks from `number` on.
     pub fn from(&self, number: u64) -> impl Iterator<Item = SignedRound> + '_ {
         self.pages
             .range(number..)

@@ -1,7 +1,8 @@
 //! How statements on rounds go from node to node: one notification protocol, `/<genesis>/gear-exe/rounds/1`.
 //!
 //! What is malformed or signed by nobody of the set costs the sender reputation and goes no further. What counts is passed on
-//! to every peer that has not sent it. A peer that has just come is told what is kept.
+//! to every peer that has not sent it, once. A peer that has just come is told of the newest blocks: more would fill the
+//! channel to it, and the network closes a connection whose channel is full.
 
 use super::{CertificateService, Judged, book::SignedRound};
 use codec::{DecodeAll, Encode};
@@ -16,7 +17,9 @@ use polkadot_sdk::{
         service::traits::NetworkService,
     },
     sc_network_common::role::ObservedRole,
-    sc_network_gossip::{GossipEngine, ValidationResult, Validator, ValidatorContext},
+    sc_network_gossip::{
+        GossipEngine, MessageIntent, ValidationResult, Validator, ValidatorContext,
+    },
     sc_network_sync::SyncingService,
     sc_network_types::PeerId,
     substrate_prometheus_endpoint::Registry,
@@ -28,6 +31,8 @@ use tokio::sync::mpsc;
 const MAX_LENGTH: u64 = 1_024;
 /// Peers of this protocol that a node accepts, and that it looks for.
 const PEERS: u32 = 50;
+/// Blocks below the newest executed one whose statements are passed on to a peer that has just come.
+const PASSED_ON: u64 = 8;
 /// Reports on peers that wait at a time; more are dropped.
 const REPORTS: usize = 1_024;
 

@@ -313,6 +313,11 @@ impl CertificateService {
         self.count(signed, &members)
     }
 
+    /// Number of the newest block that this node has executed.
+    pub fn newest(&self) -> u64 {
+        self.book.lock().newest()
+    }
+
     /// Whether statements on blocks with this number are kept.
     pub fn is_kept(&self, number: u64) -> bool {
         self.book.lock().keeps(number)
