@@ -119,9 +119,17 @@ impl Validator<Block> for Judge {
     fn message_expired<'a>(&'a self) -> Box<dyn FnMut(H256, &[u8]) -> bool + 'a> {
         Box::new(|_, data| {
             SignedRound::decode_all(&mut &data[..]).map_or(true, |signed| {
-                !self.service.is_kept(signed.statement.block_number)
+                let number = signed.statement.block_number;
+                number.saturating_add(PASSED_ON) < self.service.newest()
             })
         })
+    }
+
+    fn message_allowed<'a>(
+        &'a self,
+    ) -> Box<dyn FnMut(&PeerId, MessageIntent, &H256, &[u8]) -> bool + 'a> {
+        // Otherwise everything that is kept is sent again and again.
+        Box::new(|_, intent, _, _| !matches!(intent, MessageIntent::PeriodicRebroadcast))
     }
 }
 
