@@ -148,7 +148,7 @@ mod benchmarks {
                 let validator: T::AccountId = account("validator", index, 0);
                 T::Staking::expose(0, &validator, Vec::new());
                 let vaults = (0..VAULTS)
-                    .map(|turn| turn * v + index)
+                    .map(|round| round * v + index)
                     .filter(|vault| *vault < k)
                     .map(|vault| (address(vault), 1_000_000_000_000_000_000))
                     .collect();
