@@ -13,13 +13,13 @@ use crate::{
     hashing::keccak256,
     merkle,
     message::Receipt,
-    quorum::{Member, is_quorum},
+    quorum::{Member, Support},
     round::RoundOutcome,
     signature::CompactSignature,
 };
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use primitive_types::{H160, H256};
+use primitive_types::H256;
 use scale_info::TypeInfo;
 
 /// The EIP-712 type of what every validator signs of a round.
@@ -162,24 +162,19 @@ impl Certificate {
         }
         let digest = self.statement.digest(genesis, domain);
         let mut signatures = self.signatures.iter();
-        let (mut heads, mut weight) = (0u32, 0u128);
+        let mut support = Support::default();
         for place in self.places() {
             let member = members.get(place).ok_or(CertificateError::Signers)?;
             let signature = signatures.next().ok_or(CertificateError::Signatures)?;
             if signature.recover(digest) != Ok(member.address) {
                 return Err(CertificateError::NotTheMember(place));
             }
-            heads = heads.saturating_add(1);
-            weight = weight.saturating_add(member.weight.into());
+            support = support.plus(Support::of(member));
         }
         if signatures.next().is_some() {
             return Err(CertificateError::Signatures);
         }
-        let all = u32::try_from(members.len()).unwrap_or(u32::MAX);
-        let total = members.iter().fold(0u128, |sum, member| {
-            sum.saturating_add(member.weight.into())
-        });
-        if is_quorum(heads, all, weight, total) {
+        if support.is_quorum_of(Support::of_all(members)) {
             Ok(())
         } else {
             Err(CertificateError::NoQuorum)
@@ -252,8 +247,7 @@ pub fn outcome_root(receipts: H256, state: H256, transitions: H256) -> H256 {
 pub struct Tally {
     statement: RoundStatement,
     signatures: Vec<Option<CompactSignature>>,
-    heads: u32,
-    weight: u128,
+    support: Support,
 }
 
 impl Tally {
@@ -262,8 +256,7 @@ impl Tally {
         Self {
             statement,
             signatures: alloc::vec![None; members],
-            heads: 0,
-            weight: 0,
+            support: Support::default(),
         }
     }
 
@@ -278,23 +271,13 @@ impl Tally {
             return false;
         };
         *entry = Some(signature);
-        self.heads = self.heads.saturating_add(1);
-        self.weight = self.weight.saturating_add(member.weight.into());
+        self.support = self.support.plus(Support::of(member));
         true
-    }
-
-    /// How many have signed.
-    pub const fn heads(&self) -> u32 {
-        self.heads
     }
 
     /// The certificate, once there is a quorum of `members`.
     pub fn certificate(&self, members: &[Member]) -> Option<Certificate> {
-        let all = u32::try_from(members.len()).ok()?;
-        let total = members.iter().fold(0u128, |sum, member| {
-            sum.saturating_add(member.weight.into())
-        });
-        if !is_quorum(self.heads, all, self.weight, total) {
+        if !self.support.is_quorum_of(Support::of_all(members)) {
             return None;
         }
         let signed = self.signatures.iter().enumerate();
@@ -308,18 +291,6 @@ impl Tally {
     }
 }
 
-/// Which member a signature on a statement belongs to; nothing if to none of them.
-pub fn signer(
-    statement: &RoundStatement,
-    signature: &CompactSignature,
-    genesis: H256,
-    domain: &RouterDomain,
-    members: &[Member],
-) -> Option<usize> {
-    let address: H160 = signature.recover(statement.digest(genesis, domain)).ok()?;
-    members.iter().position(|member| member.address == address)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,6 +299,7 @@ mod tests {
         message::ReplyCode,
         signature::address_of_secret,
     };
+    use primitive_types::H160;
 
     const GENESIS: H256 = H256::repeat_byte(0x69);
     const DOMAIN: RouterDomain = RouterDomain {
@@ -393,10 +365,6 @@ mod tests {
         let mut tally = Tally::new(statement, members.len());
         for place in signers {
             let signature = signed(&statement, *place as u8 + 1);
-            assert_eq!(
-                signer(&statement, &signature, GENESIS, &DOMAIN, members),
-                Some(*place)
-            );
             assert!(tally.add(*place, &members[*place], signature));
             assert!(!tally.add(*place, &members[*place], signature));
         }
