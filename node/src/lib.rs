@@ -9,6 +9,7 @@ pub mod cli;
 pub mod codes;
 pub mod dev;
 pub mod equivocations;
+pub mod ethereum_keys;
 pub mod ethereum_service;
 pub mod executor_service;
 pub mod facts;

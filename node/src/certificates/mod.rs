@@ -9,6 +9,7 @@ pub mod gossip;
 pub mod journal;
 
 use crate::{
+    ethereum_keys,
     metrics::{Alarm, Metrics},
     rounds::{ExecutedRound, Rounds},
     store::{CERTIFICATES, Store, StoreError, put},
@@ -18,7 +19,6 @@ use gear_exe_primitives::{
     H160, H256,
     batch::RouterDomain,
     certificate::{Certificate, RoundStatement},
-    host::{self, KEY_TYPE},
     quorum::Member,
     report::ValidatorSet,
     runtime_api::SettlementApi,
@@ -246,11 +246,9 @@ impl CertificateService {
         let Some(keystore) = &self.parts.keystore else {
             return Vec::new();
         };
-        keystore
-            .ecdsa_public_keys(KEY_TYPE)
+        ethereum_keys::all(&**keystore)
             .into_iter()
-            .filter_map(|key| {
-                let address = host::address_of(&key.into())?;
+            .filter_map(|(address, key)| {
                 let place = members
                     .iter()
                     .position(|member| member.address == address)?;
@@ -273,12 +271,7 @@ impl CertificateService {
 
     fn sign_digest(&self, key: &ecdsa::Public, digest: H256) -> Result<CompactSignature, String> {
         let keystore = self.parts.keystore.as_ref().ok_or("there is no keystore")?;
-        let signature = keystore
-            .ecdsa_sign_prehashed(KEY_TYPE, key, &digest.0)
-            .map_err(|error| error.to_string())?
-            .ok_or("it does not have the key")?;
-        CompactSignature::from_rsv(&signature.0)
-            .map_err(|error| format!("the signature is {error:?}"))
+        ethereum_keys::sign(&**keystore, key, digest)
     }
 
     /// Signs what clients are told of a message, by an own key in the current set: signature and signer. Nothing if this node

@@ -7,6 +7,7 @@ pub mod build;
 pub mod journal;
 
 use crate::{
+    ethereum_keys,
     executor_service::{
         ExecutorService,
         records::RoundRecord,
@@ -21,11 +22,9 @@ use futures::StreamExt;
 use gear_exe_primitives::{
     H160, H256,
     batch::{Batch, RouterDomain},
-    host::{self, AuthorityId, KEY_TYPE},
     outbox::OutboxItem,
     runtime_api::{ExecutionApi, SettlementApi},
     settlement::SealFacts,
-    signature::CompactSignature,
     vote::EmptyBatch,
 };
 use gear_exe_runtime::{Runtime, RuntimeCall, opaque::Block};
@@ -178,7 +177,7 @@ where
         };
         self.note_age(router.last_round);
         self.forget(seals.first().map_or(0, |seal| seal.number))?;
-        let keys = self.keys();
+        let keys = ethereum_keys::all(&*self.keystore);
         let mut transactions = Vec::new();
         let mut healthy = true;
         for status in seals {
@@ -244,14 +243,6 @@ where
             self.metrics.clear(Alarm::Signing);
         }
         Ok(transactions)
-    }
-
-    fn keys(&self) -> Vec<(H160, ecdsa::Public)> {
-        self.keystore
-            .ecdsa_public_keys(KEY_TYPE)
-            .into_iter()
-            .filter_map(|key| Some((host::address_of(&AuthorityId::from(key))?, key)))
-            .collect()
     }
 
     /// What there is to say of a seal; nothing while its rounds are not executed. Built once, then kept with the body.
@@ -348,13 +339,7 @@ where
             self.journal
                 .sign_once(seal.seal.hash, address, said, digest, |digest| {
                     fresh = true;
-                    let signature = self
-                        .keystore
-                        .ecdsa_sign_prehashed(KEY_TYPE, key, &digest.0)
-                        .map_err(|error| error.to_string())?
-                        .ok_or("it does not have the key")?;
-                    CompactSignature::from_rsv(&signature.0)
-                        .map_err(|error| format!("the signature is {error:?}"))
+                    ethereum_keys::sign(&*self.keystore, key, digest)
                 })?;
         if fresh {
             match said {
