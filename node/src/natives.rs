@@ -6,7 +6,6 @@
 //! Substrate's own gossip to whoever builds the next block. What became of it is read from executed rounds.
 
 use crate::{
-    certificates::CertificateService,
     executor_service::{ExecutorService, chain::natives_in},
     rounds::{ExecutedRound, Rounds},
     store::StoreError,
@@ -42,42 +41,35 @@ const LEAST_GAS: u128 = 2_000_000_000;
 #[derive(Debug, thiserror::Error)]
 pub enum Rejection {
     /// It will never be executed, and the client is told so.
-    #[error("{}", .0.explain())]
+    #[error("{}", explain(*.0))]
     Purged(PurgeReason),
     /// The node cannot take it now. It may be sent again.
     #[error("{0}")]
     Busy(String),
 }
 
-/// What a client is told of a reason.
-pub trait Explain {
-    /// A sentence that says what to do.
-    fn explain(&self) -> &'static str;
-}
-
-impl Explain for PurgeReason {
-    fn explain(&self) -> &'static str {
-        match self {
-            Self::Outdated => {
-                "transaction reference block is outdated; sign again with a newer Ethereum block"
-            }
-            Self::UnknownReferenceBlock => {
-                "transaction reference block is unknown; sign again with a recent Ethereum block"
-            }
-            Self::UnknownDestination => "there is no program with this address",
-            Self::UninitializedDestination => {
-                "the program is not initialised yet; wait until its first message is answered"
-            }
-            Self::InsufficientExecutableBalance => {
-                "the program's executable balance is too small; top it up with wVARA"
-            }
-            Self::Duplicate => "another message has this id; sign again with another salt",
-            Self::OverQuota => "too many messages of this sender or to this program wait",
-            Self::PoolFull => "too many messages wait; send it again later",
-            Self::TooLong => "payload or salt is too long: at most 126 KiB and 32 bytes",
-            Self::InsufficientDeposit => "the sender's deposit is less than the value",
-            Self::NonZeroValue => "Injected transactions with non-zero value are not supported",
+/// What a client is told of a reason: what to do about it.
+const fn explain(reason: PurgeReason) -> &'static str {
+    match reason {
+        PurgeReason::Outdated => {
+            "transaction reference block is outdated; sign again with a newer Ethereum block"
         }
+        PurgeReason::UnknownReferenceBlock => {
+            "transaction reference block is unknown; sign again with a recent Ethereum block"
+        }
+        PurgeReason::UnknownDestination => "there is no program with this address",
+        PurgeReason::UninitializedDestination => {
+            "the program is not initialised yet; wait until its first message is answered"
+        }
+        PurgeReason::InsufficientExecutableBalance => {
+            "the program's executable balance is too small; top it up with wVARA"
+        }
+        PurgeReason::Duplicate => "another message has this id; sign again with another salt",
+        PurgeReason::OverQuota => "too many messages of this sender or to this program wait",
+        PurgeReason::PoolFull => "too many messages wait; send it again later",
+        PurgeReason::TooLong => "payload or salt is too long: at most 126 KiB and 32 bytes",
+        PurgeReason::InsufficientDeposit => "the sender's deposit is less than the value",
+        PurgeReason::NonZeroValue => "Injected transactions with non-zero value are not supported",
     }
 }
 
@@ -129,6 +121,12 @@ pub trait Natives: Send + Sync + 'static {
     ///
     /// [`NativesError`] if a store fails.
     fn taken(&self, id: MessageId) -> Result<Option<SignedNative>, NativesError>;
+    /// Whether a block of the best chain has taken a message.
+    ///
+    /// # Errors
+    ///
+    /// [`NativesError`] if a store fails.
+    fn is_taken(&self, id: MessageId) -> Result<bool, NativesError>;
     /// What became of a message, as the newest executed round has it.
     ///
     /// # Errors
@@ -151,8 +149,6 @@ pub struct NativeService<C, P> {
     pub pool: Arc<P>,
     /// Executed rounds.
     pub rounds: Arc<ExecutorService>,
-    /// Certificates.
-    pub certificates: Arc<CertificateService>,
     /// The Router.
     pub domain: RouterDomain,
 }
@@ -323,6 +319,15 @@ where
             }
         }
         Ok(None)
+    }
+
+    fn is_taken(&self, id: MessageId) -> Result<bool, NativesError> {
+        for block in self.rounds.worker().records.taken(id)? {
+            if self.is_canonical(block)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn ended(&self, id: MessageId) -> Result<Option<Ended>, NativesError> {

@@ -417,7 +417,7 @@ async fn await_end(
                     return Ok(Some(receipt));
                 }
                 // What a block has taken will end, however long that takes.
-                if context.deps.natives.taken(id)?.is_some() {
+                if context.deps.natives.is_taken(id)? {
                     return Ok(None);
                 }
                 match context.deps.natives.waits(&asked)? {

@@ -268,7 +268,6 @@ pub fn build(mut config: Configuration, options: GearOptions) -> Result<Node, Er
             client: client.clone(),
             pool: pool.clone(),
             rounds: parts.rounds.clone(),
-            certificates: parts.certificates.clone(),
             domain: parts.domain,
         }),
     };

@@ -119,6 +119,9 @@ impl Natives for Holder {
         let mut taken = natives.taken.iter();
         Ok(taken.find(|signed| signed.id(&DOMAIN) == id).cloned())
     }
+    fn is_taken(&self, id: MessageId) -> Result<bool, NativesError> {
+        Ok(self.taken(id)?.is_some())
+    }
     fn ended(&self, id: MessageId) -> Result<Option<Ended>, NativesError> {
         let rounds = self.rounds.lock();
         Ok(rounds.iter().rev().find_map(|round| {
