@@ -13,10 +13,8 @@ use codec::Encode;
 use gear_exe_primitives::{
     H256, MessageId,
     batch::AppliedBatch,
-    certificate::Certificate,
-    merkle,
-    message::{Receipt as RawReceipt, receipts_root},
-    transition::{StateTransition, list_hash},
+    certificate::{Certificate, ReceiptProof},
+    message::receipts_root,
 };
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 use serde::Serialize;
@@ -55,7 +53,7 @@ impl Roots {
             outcome_root: outcome.root(),
             receipts_root: receipts_root(&outcome.receipts),
             state_root: outcome.state_root,
-            transitions_hash: list_hash(outcome.transitions.iter().map(StateTransition::hash)),
+            transitions_hash: outcome.transitions_hash(),
         }
     }
 }
@@ -309,24 +307,19 @@ fn prove(
     certificate: Option<CertificateShape>,
     batch: Option<AppliedBatch>,
 ) -> Result<Status, RpcError> {
-    let receipts = &round.outcome.receipts;
-    let leaves: Vec<H256> = receipts.iter().map(RawReceipt::leaf).collect();
-    let (Some(receipt), Some(leaf)) = (receipts.get(index), leaves.get(index).copied()) else {
-        return Err(RpcError::Internal("the receipt is gone".into()));
-    };
-    let siblings = merkle::proof(leaves, index)
+    let proof = ReceiptProof::of(&round.outcome, index)
         .ok_or_else(|| RpcError::Internal("the receipt cannot be proven".into()))?;
     Ok(Status {
-        message_id: receipt.message_id.0,
+        message_id: proof.receipt.message_id.0,
         level,
         block: round.block.into(),
         anchor: round.anchor.into(),
-        receipt: Receipt::new(index as u64, receipt),
+        receipt: Receipt::new(proof.index, &proof.receipt),
         proof: Proof {
-            count: receipts.len() as u64,
-            index: index as u64,
-            leaf,
-            siblings,
+            count: proof.count,
+            index: proof.index,
+            leaf: proof.receipt.leaf(),
+            siblings: proof.siblings,
         },
         roots: Roots::of(round),
         certificate,
