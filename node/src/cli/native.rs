@@ -7,7 +7,7 @@ use super::{
 use alloy::{
     eips::BlockNumberOrTag,
     primitives::{Address, U256},
-    providers::Provider,
+    providers::{DynProvider, Provider},
     signers::local::PrivateKeySigner,
 };
 use gear_exe_primitives::{
@@ -47,8 +47,9 @@ impl Letter<'_> {
     ///
     /// [`CliError`] says what to do.
     pub(super) async fn send(self) -> Result<Answer, CliError> {
-        let signed = self.sign().await?;
-        let domain = self.domain().await?;
+        let ethereum = self.at.ethereum().await?;
+        let domain = self.domain(&ethereum).await?;
+        let signed = self.sign(&ethereum, &domain).await?;
         let id = signed.id(&domain).0;
         let node = self.at.node().await?;
         self.progress.stage("handing the message to the node");
@@ -70,8 +71,7 @@ impl Letter<'_> {
         }
     }
 
-    async fn domain(&self) -> Result<RouterDomain, CliError> {
-        let ethereum = self.at.ethereum().await?;
+    async fn domain(&self, ethereum: &DynProvider) -> Result<RouterDomain, CliError> {
         let chain_id = ethereum
             .get_chain_id()
             .await
@@ -82,18 +82,20 @@ impl Letter<'_> {
         })
     }
 
-    async fn sign(&self) -> Result<SignedNative, CliError> {
-        let domain = self.domain().await?;
-        let ethereum = self.at.ethereum().await?;
-        let silent = || (self.at.silent(), self.at.start());
-        let (what, next) = silent();
-        let head = ethereum.get_block_number().await.next(what, next)?;
+    async fn sign(
+        &self,
+        ethereum: &DynProvider,
+        domain: &RouterDomain,
+    ) -> Result<SignedNative, CliError> {
+        let head = ethereum
+            .get_block_number()
+            .await
+            .next(self.at.silent(), self.at.start())?;
         let number = BlockNumberOrTag::Number(head.saturating_sub(BEHIND));
-        let (what, next) = silent();
         let block = ethereum
             .get_block_by_number(number)
             .await
-            .next(what, next)?;
+            .next(self.at.silent(), self.at.start())?;
         let block = block.ok_or_else(|| {
             CliError::new(
                 format!("the Ethereum node does not have its block {number}"),
@@ -109,7 +111,7 @@ impl Letter<'_> {
             salt: PrivateKeySigner::random().to_bytes().to_vec(),
         };
         let form = SigningForm::Typed;
-        let digest = transaction.digest(form, &domain);
+        let digest = transaction.digest(form, domain);
         let signature =
             CompactSignature::sign(&self.key.to_bytes().0, digest).map_err(|error| {
                 CliError::new(

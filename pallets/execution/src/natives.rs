@@ -11,7 +11,8 @@ use crate::{
 use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::*};
 use gear_exe_primitives::{
-    H256, MessageId, ethereum::EthereumHeader, host, native::SignedNative, report::NativeId,
+    H256, MessageId, batch::RouterDomain, ethereum::EthereumHeader, host, native::SignedNative,
+    report::NativeId,
 };
 use polkadot_sdk::{frame_support, sp_runtime::transaction_validity::InvalidTransaction};
 
@@ -26,8 +27,8 @@ impl<T: Config> Pallet<T> {
         _: TransactionSource,
         signed: &SignedNative,
     ) -> TransactionValidityWithRefund {
-        let (_, id) = Self::check_native(signed)?;
         let domain = T::Domain::get().ok_or(Refusal::NoRouter)?;
+        let (_, id) = Self::check_native(signed, &domain)?;
         let signer = host::recover(&signed.signature, signed.digest(&domain));
         ensure!(signer == Some(signed.source), Refusal::Signature);
         ValidTransaction::with_tag_prefix("gear-exe-native")
@@ -39,11 +40,13 @@ impl<T: Config> Pallet<T> {
     }
 
     /// All that must hold besides the signature. Returns the number of the reference block, and the message's id.
-    fn check_native(signed: &SignedNative) -> Result<(u64, MessageId), TransactionValidityError> {
+    fn check_native(
+        signed: &SignedNative,
+        domain: &RouterDomain,
+    ) -> Result<(u64, MessageId), TransactionValidityError> {
         let transaction = &signed.transaction;
         ensure!(transaction.is_sized(), Refusal::TooLong);
         ensure!(transaction.value == 0, Refusal::Value);
-        let domain = T::Domain::get().ok_or(Refusal::NoRouter)?;
         let reference =
             References::<T>::get(transaction.reference_block).ok_or(Refusal::Reference)?;
         ensure!(Self::is_in_window(reference), Refusal::Outdated);
@@ -52,7 +55,7 @@ impl<T: Config> Pallet<T> {
             Self::natives_in_block() < NativeRules::<T>::get().max_per_block,
             InvalidTransaction::ExhaustsResources
         );
-        let id = signed.id(&domain);
+        let id = signed.id(domain);
         ensure!(
             !Seen::<T>::contains_key(reference, id),
             InvalidTransaction::Stale
@@ -91,7 +94,9 @@ impl<T: Config> Pallet<T> {
     }
 
     pub(crate) fn take_native(signed: &SignedNative) -> DispatchResult {
-        let (reference, id) = Self::check_native(signed).map_err(|_| Error::<T>::NotTaken)?;
+        let domain = T::Domain::get().ok_or(Error::<T>::NotTaken)?;
+        let (reference, id) =
+            Self::check_native(signed, &domain).map_err(|_| Error::<T>::NotTaken)?;
         let before = Self::natives_in_block();
         if before == 0 {
             Natives::<T>::kill();
