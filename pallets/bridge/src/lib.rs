@@ -3,8 +3,9 @@
 //! What the chain itself takes from contracts on Ethereum, and VARA as wVARA and back.
 //!
 //! **Facts.** Validators read in final Ethereum blocks what the chain asks for: burns of wVARA, in the order of their
-//! numbers, what became of slashes, and whether the Middleware has taken rewards. Each fact is voted for by itself, by calls that are signed with the validators'
-//! Ethereum keys. With a quorum behind it a fact is applied, once, at the beginning of the next block.
+//! numbers, what became of slashes, and whether the Middleware has taken rewards. Each fact is voted for by itself, by
+//! calls that are signed with the validators' Ethereum keys. With a quorum behind it a fact is applied, once, at the
+//! beginning of the next block.
 //!
 //! **VARA and wVARA.** `lock` takes VARA into the bridge's account and tells the Router to mint as much wVARA. wVARA that
 //! is burned on Ethereum unlocks as much VARA. What is on hold in the bridge's account is what was locked and not
