@@ -124,7 +124,6 @@ fn an_upgrade_without_migrations_changes_nothing() {
 }
 
 /// What `try-runtime` does before an upgrade: all of the state decodes, and every pallet's invariants hold after it.
-#[cfg(feature = "try-runtime")]
 #[test]
 fn an_upgrade_can_be_tried() {
     use polkadot_sdk::frame_try_runtime::UpgradeCheckSelect;

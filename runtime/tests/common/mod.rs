@@ -196,9 +196,7 @@ impl Chain {
     }
 }
 
-/// What a test has done to the chain has broken no invariant of any pallet, those of Substrate included: their checks exist
-/// only with the feature `try-runtime`.
-#[cfg(feature = "try-runtime")]
+/// What a test has done to the chain has broken no invariant of any pallet, those of Substrate included.
 impl Drop for Chain {
     fn drop(&mut self) {
         use gear_exe_runtime::AllPalletsWithSystem;

@@ -499,7 +499,7 @@ impl World {
         );
         assert!(!Session::validators().is_empty());
         Execution::do_try_state().unwrap();
-        // With `try-runtime`, what is dropped checks every pallet.
+        // What is dropped checks every pallet.
         let _ = self.chain.take();
     }
 }
