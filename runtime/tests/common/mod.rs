@@ -12,12 +12,14 @@ use gear_exe_runtime::{
 };
 use polkadot_sdk::{
     frame_system::offchain::CreateAuthorizedTransaction,
-    pallet_aura, pallet_timestamp,
+    pallet_aura,
+    pallet_nomination_pools::{PoolMembers, TotalValueLocked},
+    pallet_timestamp,
     sp_consensus_aura::AURA_ENGINE_ID,
     sp_core::{Encode, Pair, ecdsa},
     sp_io::TestExternalities,
     sp_runtime::{
-        BuildStorage, Digest, DigestItem,
+        BuildStorage, Digest, DigestItem, TryRuntimeError,
         traits::Header as _,
         transaction_validity::{TransactionSource, TransactionValidityError},
     },
@@ -208,10 +210,22 @@ impl Drop for Chain {
         for pallet in AllPalletsWithSystem::infos() {
             let only = TryStateSelect::Only(vec![pallet.name.as_bytes().to_vec()]);
             if let Err(error) = AllPalletsWithSystem::try_state(self.number, only) {
-                panic!("{}: {error:?}", pallet.name);
+                assert!(is_rounding(&error), "{}: {error:?}", pallet.name);
             }
         }
     }
+}
+
+/// Whether only this is wrong: that members of pools hold together less than their pools, by no more than what a slash has made
+/// of points that do not divide evenly. Upstream does not think of that.
+fn is_rounding(error: &TryRuntimeError) -> bool {
+    let of_pools = "TVL must be equal to or less than the total balance of all PoolMembers.";
+    let members = || PoolMembers::<Runtime>::iter_values();
+    let held: u128 = members().map(|member| member.total_balance()).sum();
+    // One for what is at stake, and one for what is unbonding in each era.
+    let most = members().map(|member| 1 + member.unbonding_eras.len() as u128);
+    *error == TryRuntimeError::Other(of_pools)
+        && TotalValueLocked::<Runtime>::get() <= held + most.sum::<u128>()
 }
 
 /// A validator's call as a transaction.
