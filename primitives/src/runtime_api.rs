@@ -13,6 +13,7 @@ use crate::{
     vote::{CodeAnswer, RouterAt, Verdict},
 };
 use alloc::vec::Vec;
+use polkadot_sdk::sp_runtime::AccountId32;
 use primitive_types::{H160, H256};
 
 polkadot_sdk::sp_api::decl_runtime_apis! {
@@ -77,5 +78,8 @@ polkadot_sdk::sp_api::decl_runtime_apis! {
         /// What `Middleware.claimOperatorReward(era, address, …)` needs to pay `address`; nothing if nobody has claimed
         /// for it in that era, or the era is not over.
         fn proof(era: u32, address: H160) -> Option<RewardProof>;
+        /// wVARA base units that a member of a pool would be credited now: its share of what the pool has earned since it
+        /// was credited last.
+        fn pool_share(member: AccountId32) -> u128;
     }
 }

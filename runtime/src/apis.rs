@@ -352,6 +352,10 @@ impl_runtime_apis! {
         fn proof(era: u32, address: H160) -> Option<RewardProof> {
             Rewards::proof(era, address)
         }
+
+        fn pool_share(member: AccountId) -> u128 {
+            Rewards::pool_share(&member)
+        }
     }
 
     #[cfg(feature = "try-runtime")]

@@ -32,7 +32,6 @@ use polkadot_sdk::{
         assert_noop, assert_ok,
         dispatch::{DispatchClass, GetDispatchInfo},
     },
-    pallet_nomination_pools::{BondedPools, ConfigOp},
     pallet_staking::{self, RewardDestination, ValidatorPrefs},
     sp_core::{Decode, Encode},
     sp_io::TestExternalities,
@@ -254,9 +253,14 @@ fn what_programs_pay_reaches_stakers_of_both_assets() {
             parts.validators + commission + by_stake(100_000)
         );
         assert_eq!(credit(Bob), by_stake(50_000));
-        // The pool's part is its root's to divide.
-        assert_eq!(credit(Ferdie), by_stake(30_020));
-        assert_eq!((credit(Charlie), credit(Dave)), (0, 0));
+        // The pool's part is its members', by their points: not of who directs it.
+        let of_pool = by_stake(30_020);
+        for (member, points) in [(Charlie, 20), (Dave, 30_000)] {
+            assert_ok!(chain.act(|| Rewards::claim_pool_share(by(Eve), member.to_account_id())));
+            let share = of_pool * points / 30_020;
+            assert!(share - credit(member) <= 1, "{share} of {}", credit(member));
+        }
+        assert_eq!(credit(Ferdie), 0);
 
         // Bob claims, and proves it to the Middleware when the era is over.
         let to = H160::repeat_byte(0xb0);
@@ -303,42 +307,6 @@ fn the_node_answers_with_the_proof() {
         next_era(&mut chain);
         assert_eq!(ask().unwrap().amount, 20 * UNITS);
         assert_eq!(ask(), Rewards::proof(claimed, to));
-    });
-}
-
-#[test]
-fn a_pool_without_root_is_its_depositors_and_one_that_is_gone_is_nobodys() {
-    start().execute_with(|| {
-        let mut chain = Chain::new();
-        stake(&mut chain);
-        next_era(&mut chain);
-        next_era(&mut chain);
-        let mut earned = Vec::new();
-        for _ in 0..2 {
-            programs_pay(1_000 * UNITS);
-            earned.push(era());
-            next_era(&mut chain);
-        }
-        chain.act(|| {
-            assert_ok!(NominationPools::update_roles(
-                by(Ferdie),
-                1,
-                ConfigOp::Remove,
-                ConfigOp::Noop,
-                ConfigOp::Noop
-            ));
-            assert_ok!(pay(0, earned[0]));
-        });
-        assert_eq!(credit(Ferdie), 0);
-        let of_pool = credit(Charlie);
-        assert!(of_pool > 0);
-        let carried = pallet_rewards::Carried::<Runtime>::get();
-        let pool = BondedPools::<Runtime>::take(1).unwrap();
-        chain.act(|| pay(0, earned[1])).unwrap();
-        assert_eq!(credit(Charlie), of_pool);
-        let back = pallet_rewards::Carried::<Runtime>::get() - carried;
-        assert!(back.abs_diff(of_pool) < 10, "{back} {of_pool}");
-        BondedPools::<Runtime>::insert(1, pool);
     });
 }
 
@@ -410,6 +378,9 @@ fn nothing_takes_more_than_a_block() {
                 page: 0,
             },
             pallet_rewards::Call::claim { to: H160::zero() },
+            pallet_rewards::Call::claim_pool_share {
+                member: Alice.to_account_id(),
+            },
             pallet_rewards::Call::note_skipped { era: 0, item: 0 },
         ];
         for call in calls {

@@ -3,10 +3,10 @@
 
 use crate::{
     pallet::*,
-    types::{Collateral as _, Ethereum as _, Income as _, Outbox as _, Staking as _},
+    types::{Collateral as _, Ethereum as _, Income as _, Outbox as _, Payees as _, Staking as _},
     *,
 };
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use frame_support::{
     BoundedVec,
     pallet_prelude::{Get, Hooks},
@@ -14,7 +14,7 @@ use frame_support::{
 };
 use frame_system::RawOrigin;
 use gear_exe_primitives::{H160, rewards::RewardClaim};
-use polkadot_sdk::{frame_benchmarking::v2::*, frame_support, frame_system};
+use polkadot_sdk::{frame_benchmarking::v2::*, frame_support, frame_system, sp_runtime::Perbill};
 
 /// wVARA base units that there are to divide.
 const INCOME: u128 = 1_000_000_000_000_000_000;
@@ -59,6 +59,30 @@ fn pot<T: Config>(era: EraIndex, validator: &T::AccountId) {
     Pots::<T>::insert(era, validator, pot);
 }
 
+/// A pool with a commission, which has earned something for `members` that were credited nothing of it.
+fn pool<T: Config>(id: PoolId, members: Vec<(T::AccountId, u128)>) -> T::AccountId {
+    let points = members.iter().map(|(_, points)| *points).sum();
+    let commission = (Perbill::from_percent(10), account("payee", id, 0));
+    let stake = T::Payees::found(id, members, commission);
+    take::<T>(points);
+    let share = PoolShare {
+        per_point: PARTS,
+        left: points,
+    };
+    PoolShares::<T>::insert(id, share);
+    stake
+}
+
+/// A pool of which `member` is, and was credited something once.
+fn pool_of<T: Config>(member: &T::AccountId) {
+    pool::<T>(1, vec![(member.clone(), INCOME)]);
+    let mark = MemberMark {
+        pool: 1,
+        per_point: 1,
+    };
+    MemberMarks::<T>::insert(member, mark);
+}
+
 fn stakers<T: Config>(count: u32) -> Vec<(T::AccountId, u128)> {
     (0..count)
         .map(|index| (account("staker", index, 0), 1_000))
@@ -69,11 +93,16 @@ fn stakers<T: Config>(count: u32) -> Vec<(T::AccountId, u128)> {
 mod benchmarks {
     use super::*;
 
-    /// A page of `s` stakers, none of whom has a credit.
+    /// A page of `s` stakers and `p` pools. None of the stakers has a credit, nor those whom the pools pay commissions.
     #[benchmark]
-    fn pay_stakers(s: Linear<0, STAKERS>) -> Result<(), BenchmarkError> {
+    fn pay_stakers(s: Linear<0, STAKERS>, p: Linear<0, STAKERS>) -> Result<(), BenchmarkError> {
         let validator: T::AccountId = account("validator", 0, 0);
-        T::Staking::expose(0, &validator, stakers::<T>(s));
+        let mut page = stakers::<T>(s);
+        page.extend((1..=p).map(|id| {
+            let members = vec![(account("member", id, 0), 1_000)];
+            (pool::<T>(id, members), 1_000)
+        }));
+        T::Staking::expose(0, &validator, page);
         SeenEra::<T>::put(1);
         pot::<T>(0, &validator);
         let caller: T::AccountId = whitelisted_caller();
@@ -85,7 +114,7 @@ mod benchmarks {
         Ok(())
     }
 
-    /// One more address in an era with many.
+    /// One more address in an era with many, for a member of a pool that has earned something.
     #[benchmark]
     fn claim() -> Result<(), BenchmarkError> {
         let most = T::MaxClaims::get().saturating_sub(1);
@@ -93,10 +122,39 @@ mod benchmarks {
         let caller: T::AccountId = whitelisted_caller();
         take::<T>(INCOME);
         Credits::<T>::insert(&caller, INCOME);
+        pool_of::<T>(&caller);
 
         #[extrinsic_call]
         _(RawOrigin::Signed(caller), H160::repeat_byte(0xff));
 
+        Ok(())
+    }
+
+    /// A member that has been credited before.
+    #[benchmark]
+    fn claim_pool_share() -> Result<(), BenchmarkError> {
+        let caller: T::AccountId = whitelisted_caller();
+        let member: T::AccountId = account("member", 0, 0);
+        pool_of::<T>(&member);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(caller), member.clone());
+
+        assert!(Credits::<T>::get(member) > 0);
+        Ok(())
+    }
+
+    /// The same, as what pools' own calls do first.
+    #[benchmark]
+    fn settle_member() -> Result<(), BenchmarkError> {
+        let member: T::AccountId = account("member", 0, 0);
+        pool_of::<T>(&member);
+
+        #[block]
+        {
+            Pallet::<T>::settle_member(&member);
+        }
+        assert!(Credits::<T>::get(member) > 0);
         Ok(())
     }
 

@@ -26,6 +26,8 @@ pub(crate) fn total(claims: &[RewardClaim]) -> u128 {
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_claim(account: T::AccountId, to: H160) -> DispatchResult {
         ensure!(!to.is_zero(), Error::<T>::ZeroAddress);
+        // If the claim is refused, this is undone.
+        Self::settle_member(&account);
         let amount = Credits::<T>::get(&account);
         ensure!(amount > 0, Error::<T>::NothingToClaim);
         ensure!(

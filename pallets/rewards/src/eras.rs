@@ -3,7 +3,7 @@
 
 use crate::{
     Carried, Collateral as _, Config, Credits, Division, Divisions, EraIndex, Ethereum as _, Event,
-    FirstKept, FirstTree, Income as _, LastSpent, Pallet, Payees as _, Pot, Pots, SeenEra,
+    FirstKept, FirstTree, Income as _, LastSpent, Pallet, Payee, Payees as _, Pot, Pots, SeenEra,
     Staking as _, Taken, WeightInfo as _, types::portion,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
@@ -22,6 +22,14 @@ struct Divided {
     division: Division,
     vaults: Vec<VaultReward>,
     validators: u32,
+}
+
+/// What became of a staker's reward.
+pub(crate) struct Credited {
+    /// How much of it was credited.
+    pub taken: u128,
+    /// Whether it was for the members of a pool.
+    pub is_pool: bool,
 }
 
 /// A validator's place in the division of the ETH share.
@@ -124,9 +132,8 @@ impl<T: Config> Pallet<T> {
         let validators = points.len() as u32;
         for (validator, points) in points {
             let own = portion(for_validators, points.into(), all_points);
-            if Self::credit(era, &validator, own) {
-                division.validators = division.validators.saturating_add(own);
-            }
+            let own = Self::credit(era, &validator, own).taken;
+            division.validators = division.validators.saturating_add(own);
             let pot = portion(for_vara, points.into(), all_points);
             if pot > 0 {
                 let pot = Pot {
@@ -170,22 +177,33 @@ impl<T: Config> Pallet<T> {
             .collect()
     }
 
-    /// Gives a staker what it has earned. Returns whether there was anything, and anybody to take it.
-    pub(crate) fn credit(era: EraIndex, staker: &T::AccountId, amount: u128) -> bool {
-        if amount == 0 {
-            return false;
-        }
-        let Some(account) = T::Payees::payee(staker) else {
-            return false;
+    /// Gives a staker, or the members of a pool, what it has earned. Returns how much of it there is somebody to take.
+    pub(crate) fn credit(era: EraIndex, staker: &T::AccountId, amount: u128) -> Credited {
+        let (taken, is_pool) = match T::Payees::payee(staker) {
+            Payee::Itself => (Self::credit_to(era, staker, staker, amount), false),
+            Payee::Pool(pool) => (Self::credit_pool(era, staker, pool, amount), true),
+            Payee::Nobody => (0, false),
         };
-        Credits::<T>::mutate(&account, |credit| *credit = credit.saturating_add(amount));
-        Self::deposit_event(Event::Credited {
-            era,
-            staker: staker.clone(),
-            account,
-            amount,
-        });
-        true
+        Credited { taken, is_pool }
+    }
+
+    /// Credits an account for a staker. Returns `amount`.
+    pub(crate) fn credit_to(
+        era: EraIndex,
+        staker: &T::AccountId,
+        account: &T::AccountId,
+        amount: u128,
+    ) -> u128 {
+        if amount > 0 {
+            Credits::<T>::mutate(account, |credit| *credit = credit.saturating_add(amount));
+            Self::deposit_event(Event::Credited {
+                era,
+                staker: staker.clone(),
+                account: account.clone(),
+                amount,
+            });
+        }
+        amount
     }
 
     /// Drops an era that is older than is kept; what is not paid of it returns to the income. Returns what that costs.

@@ -33,7 +33,9 @@
 //! Governance can say so, too, and then claims are sent again at once. Claims and vaults never share an item, so that a vault
 //! that the Middleware refuses holds up no claim.
 //!
-//! A pool's stake is held by an account without a key: the runtime says who is credited for it.
+//! **Pools** (`pools.rs`). A pool's stake is held by an account without a key. What it earns goes to the pool's members, by
+//! their points when the page is paid, after the pool's commission. Each member's share becomes its credit when its points
+//! change, when it claims, or when anybody asks for it.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 // FRAME's macros name in full what is in scope already.
@@ -49,6 +51,7 @@ mod fates;
 #[cfg(test)]
 mod mock;
 mod pages;
+mod pools;
 #[cfg(test)]
 mod tests;
 #[cfg(any(feature = "std", feature = "try-runtime"))]
@@ -57,6 +60,7 @@ mod types;
 pub mod weights;
 
 pub use pallet::*;
+pub use pools::PARTS;
 pub use types::*;
 pub use weights::WeightInfo;
 
@@ -104,7 +108,7 @@ pub mod pallet {
         type Outbox: Outbox;
         /// Who gets which part.
         type Parameters: Get<RewardsParameters>;
-        /// Who is credited for a staker.
+        /// Who is credited for a staker, and who is in which pool.
         type Payees: Payees<Self::AccountId>;
         /// Eras for which claims are kept, so that they can be proven. No less than `HistoryDepth`.
         #[pallet::constant]
@@ -119,7 +123,8 @@ pub mod pallet {
     #[pallet::storage]
     pub type LastSpent<T> = StorageValue<_, u128, ValueQuery>;
 
-    /// All income there ever was, in wVARA base units. It is carried, credited, claimed, set aside, or sent.
+    /// All income there ever was, in wVARA base units. It is carried, credited, kept for members of pools, claimed, set
+    /// aside, or sent.
     #[pallet::storage]
     pub type Taken<T> = StorageValue<_, u128, ValueQuery>;
 
@@ -155,6 +160,17 @@ pub mod pallet {
     /// What accounts have earned and not claimed, in wVARA base units. It stays until it is claimed.
     #[pallet::storage]
     pub type Credits<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, u128, ValueQuery>;
+
+    /// What pools have earned for their members: what a point has earned since the pool was founded (`perPoint`, wVARA base
+    /// units times 10^18), and what is kept for members that were not credited yet (`left`, wVARA base units).
+    #[pallet::storage]
+    pub type PoolShares<T> = StorageMap<_, Twox64Concat, PoolId, PoolShare, OptionQuery>;
+
+    /// Up to where members of pools were credited: a member is owed `points × (perPoint of its pool − perPoint here) ÷ 10^18`
+    /// wVARA base units. Who has no mark was credited nothing yet, and has been there since the pool earned something first.
+    #[pallet::storage]
+    pub type MemberMarks<T: Config> =
+        StorageMap<_, Blake2_128Concat, T::AccountId, MemberMark, OptionQuery>;
 
     /// What was claimed in the era that runs, by ascending address.
     #[pallet::storage]
@@ -216,8 +232,36 @@ pub mod pallet {
             era: EraIndex,
             /// Who has earned it.
             staker: T::AccountId,
-            /// Who may claim it: the staker, or who takes care of a pool.
+            /// Who may claim it: the staker, or whom a pool pays its commission.
             account: T::AccountId,
+            /// wVARA base units.
+            amount: u128,
+        },
+        /// A pool has earned wVARA for its members, its commission taken off. Each gets its share by its points now: with
+        /// its next call about the pool, with `claim`, or when anybody sends `claimPoolShare`.
+        PoolEarned {
+            /// The era in which it was earned.
+            era: EraIndex,
+            /// The pool.
+            pool: PoolId,
+            /// The points of all its members.
+            points: u128,
+            /// wVARA base units.
+            amount: u128,
+        },
+        /// A member of a pool was credited its share of what the pool has earned. `claim` takes it to Ethereum.
+        ShareCredited {
+            /// The pool.
+            pool: PoolId,
+            /// The member.
+            member: T::AccountId,
+            /// wVARA base units.
+            amount: u128,
+        },
+        /// A pool is no more. What rounding has left of its members' shares has returned to the income.
+        PoolGone {
+            /// The pool.
+            pool: PoolId,
             /// wVARA base units.
             amount: u128,
         },
@@ -312,8 +356,11 @@ pub mod pallet {
         NoSuchPage,
         /// The page is paid.
         AlreadyPaid,
-        /// The account has no credit.
+        /// The account has no credit, nor a share of what its pool has earned.
         NothingToClaim,
+        /// The account is in no pool, or its pool has earned nothing for it since it was credited last, or it has unbonded
+        /// all its points.
+        NoPoolShare,
         /// The credit is less than can be claimed at a time. It stays, and more will come to it.
         BelowMinimum,
         /// Nobody has the zero address.
@@ -358,16 +405,20 @@ pub mod pallet {
     #[pallet::call]
     impl<T: Config> Pallet<T> {
         /// Credits a page of those whose VARA stood behind a validator in an era that is over; the validator with its
-        /// commission and its own stake's part, with the first page that is paid. Anybody may send it; each page is paid
-        /// once. Pages that nobody pays within `HistoryDepth` eras are lost to their stakers: what was set aside for them
-        /// becomes income of the network again.
+        /// commission and its own stake's part, with the first page that is paid. What a pool has earned is shared by the
+        /// points that its members have now, after the pool's commission. Anybody may send it; each page is paid once.
+        /// Pages that nobody pays within `HistoryDepth` eras are lost to their stakers: what was set aside for them becomes
+        /// income of the network again.
         ///
         /// - `validator`: the validator.
         /// - `era`: the era; see `rewards.pots`.
         /// - `page`: number of the page: from 0 to below `staking.erasStakersOverview(era, validator).pageCount`; 0 if the
         ///   validator had no nominators.
         #[pallet::call_index(0)]
-        #[pallet::weight(T::WeightInfo::pay_stakers(T::MaxPageSize::get()))]
+        #[pallet::weight(
+            T::WeightInfo::pay_stakers(0, T::MaxPageSize::get())
+                .max(T::WeightInfo::pay_stakers(T::MaxPageSize::get(), 0))
+        )]
         pub fn pay_stakers(
             origin: OriginFor<T>,
             validator: T::AccountId,
@@ -375,13 +426,14 @@ pub mod pallet {
             page: u32,
         ) -> DispatchResultWithPostInfo {
             ensure_signed(origin)?;
-            let stakers = Self::do_pay(validator, era, page)?;
-            Ok(Some(T::WeightInfo::pay_stakers(stakers)).into())
+            let (stakers, pools) = Self::do_pay(validator, era, page)?;
+            Ok(Some(T::WeightInfo::pay_stakers(stakers, pools)).into())
         }
 
-        /// Claims all wVARA that this account has earned for an Ethereum address. It goes to Ethereum with the claims of
-        /// this era when that ends. Then anybody may call `Middleware.claimOperatorReward` there with what the runtime call
-        /// `rewardsApi.proof(era, to)` answers, and the address is paid.
+        /// Claims all wVARA that this account has earned, its share of what its pool has earned included, for an Ethereum
+        /// address. It goes to Ethereum with the claims of this era when that ends. Then anybody may call
+        /// `Middleware.claimOperatorReward` there with what the runtime call `rewardsApi.proof(era, to)` answers, and the
+        /// address is paid.
         ///
         /// - `to`: who gets it on Ethereum. Take care: nobody can give it back.
         #[pallet::call_index(1)]
@@ -403,6 +455,19 @@ pub mod pallet {
         pub fn note_skipped(origin: OriginFor<T>, era: EraIndex, item: u64) -> DispatchResult {
             T::GovernanceOrigin::ensure_origin(origin)?;
             Self::do_note_skipped(era, item)
+        }
+
+        /// Credits a member of a pool its share of what the pool has earned in wVARA since the member was credited last.
+        /// Anybody may send it, for anybody. It is seldom needed: the pools' own calls about a member do the same, and so does
+        /// `claim`. `rewardsApi.poolShare(member)` says how much there is.
+        ///
+        /// - `member`: the member. The credit is its own: `rewards.credits(member)`.
+        #[pallet::call_index(3)]
+        #[pallet::weight(T::WeightInfo::claim_pool_share())]
+        pub fn claim_pool_share(origin: OriginFor<T>, member: T::AccountId) -> DispatchResult {
+            ensure_signed(origin)?;
+            ensure!(Self::settle_member(&member) > 0, Error::<T>::NoPoolShare);
+            Ok(())
         }
     }
 }

@@ -1,6 +1,9 @@
 //! A runtime with this pallet only, around which staking, collateral and Ethereum are what a test says.
 
-use crate::{self as pallet_rewards, EthStake, Event, Exposure, RewardsParameters};
+use crate::{
+    self as pallet_rewards, EthStake, Event, Exposure, Member, Payee, Pool, PoolId,
+    RewardsParameters,
+};
 use gear_exe_primitives::{H160, outbox::OutboxItem};
 use polkadot_sdk::{
     frame_support::{
@@ -36,7 +39,15 @@ pub struct Behind {
     pub pages: Vec<Vec<(AccountId, u128)>>,
 }
 
+/// A pool as the test has it: points of members, and its commission.
+#[derive(Clone, Debug, Default)]
+pub struct Pooled {
+    pub members: BTreeMap<AccountId, u128>,
+    pub commission: Option<(Perbill, AccountId)>,
+}
+
 parameter_types! {
+    pub static Pools: BTreeMap<PoolId, Pooled> = BTreeMap::new();
     pub static ActiveEra: Option<u32> = None;
     pub static Spent: u128 = 0;
     pub static Points: BTreeMap<(u32, AccountId), u32> = BTreeMap::new();
@@ -56,10 +67,12 @@ pub const PROOFS: u32 = 6;
 pub const MAX_CLAIMS: u32 = 5;
 /// What programs had paid before the chain began.
 pub const BEFORE: u128 = 1_000_000;
-/// This account has no key: account 1 is credited for it.
-pub const POOL: AccountId = 900;
-/// This one was a pool's that is no more.
-pub const GONE: AccountId = 901;
+/// The account that holds the stake of pool 0; those of other pools follow it. None has a key.
+pub const POOL: AccountId = 1_000;
+/// That of a pool that is no more.
+pub const GONE: AccountId = 1_998;
+/// Nobody has its key, and it is no pool's.
+pub const NOBODY: AccountId = 1_999;
 
 pub fn rules(validators: u32, vara: u32, eth: u32) -> RewardsParameters {
     RewardsParameters {
@@ -162,12 +175,49 @@ impl crate::Staking<AccountId> for Around {
 }
 
 impl crate::Payees<AccountId> for Around {
-    fn payee(staker: &AccountId) -> Option<AccountId> {
+    fn payee(staker: &AccountId) -> Payee {
         match *staker {
-            POOL => Some(1),
-            GONE => None,
-            staker => Some(staker),
+            POOL..=GONE => Payee::Pool((staker - POOL) as PoolId),
+            NOBODY => Payee::Nobody,
+            _ => Payee::Itself,
         }
+    }
+
+    fn pool(pool: PoolId) -> Option<Pool<AccountId>> {
+        Pools::get().get(&pool).map(|pooled| Pool {
+            points: pooled.members.values().sum(),
+            commission: pooled.commission,
+        })
+    }
+
+    fn member(who: &AccountId) -> Option<Member> {
+        Pools::get().into_iter().find_map(|(pool, pooled)| {
+            let points = *pooled.members.get(who)?;
+            Some(Member { pool, points })
+        })
+    }
+
+    fn members() -> Vec<(AccountId, Member)> {
+        let member = |pool, who, points| (who, Member { pool, points });
+        let members = Pools::get().into_iter().flat_map(|(pool, pooled)| {
+            let members = pooled.members.into_iter();
+            members.map(move |(who, points)| member(pool, who, points))
+        });
+        members.collect()
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn found(
+        pool: PoolId,
+        members: Vec<(AccountId, u128)>,
+        commission: (Perbill, AccountId),
+    ) -> AccountId {
+        let pooled = Pooled {
+            members: members.into_iter().collect(),
+            commission: Some(commission),
+        };
+        Pools::mutate(|pools| pools.insert(pool, pooled));
+        POOL + AccountId::from(pool)
     }
 }
 
@@ -205,6 +255,7 @@ impl crate::Config for Test {
 /// The first block, in which era 0 runs. Ethereum's time is known, nothing is staked.
 pub fn new_test_ext() -> TestExternalities {
     ActiveEra::set(Some(0));
+    Pools::set(BTreeMap::new());
     Spent::set(BEFORE);
     Points::set(BTreeMap::new());
     Exposures::set(BTreeMap::new());
@@ -285,6 +336,57 @@ pub fn stake(era: u32, stakes: Vec<EthStake<AccountId>>) {
     Stakes::mutate(|all| all.insert(era, stakes));
 }
 
+/// Founds an empty pool.
+pub fn found(pool: PoolId, commission: Option<(u32, AccountId)>) {
+    let commission = commission.map(|(percent, to)| (Perbill::from_percent(percent), to));
+    let pooled = Pooled {
+        commission,
+        ..Default::default()
+    };
+    Pools::mutate(|pools| pools.insert(pool, pooled));
+}
+
+/// Somebody joins a pool or bonds more, as whoever keeps the pools does it.
+pub fn pledge(who: AccountId, pool: PoolId, points: u128) {
+    Rewards::note_pledge(&who, pool);
+    Pools::mutate(|pools| {
+        *pools
+            .get_mut(&pool)
+            .unwrap()
+            .members
+            .entry(who)
+            .or_default() += points
+    });
+    Rewards::do_try_state().unwrap();
+}
+
+/// A member gives back points.
+pub fn unbond(who: AccountId, pool: PoolId, points: u128) {
+    Rewards::settle_member(&who);
+    Pools::mutate(|pools| *pools.get_mut(&pool).unwrap().members.get_mut(&who).unwrap() -= points);
+    Rewards::do_try_state().unwrap();
+}
+
+/// A member without points leaves its pool.
+pub fn leave(who: AccountId, pool: PoolId) {
+    Rewards::settle_member(&who);
+    let points = Pools::mutate(|pools| pools.get_mut(&pool).unwrap().members.remove(&who));
+    assert_eq!(points, Some(0), "members withdraw when they have unbonded");
+    Rewards::settle_member(&who);
+    Rewards::do_try_state().unwrap();
+}
+
+/// A pool is removed, which everybody has left.
+pub fn dissolve(pool: PoolId) {
+    Rewards::note_pool_gone(pool);
+    let pooled = Pools::mutate(|pools| pools.remove(&pool)).unwrap();
+    assert!(
+        pooled.members.is_empty(),
+        "who founded it is the last to leave"
+    );
+    Rewards::do_try_state().unwrap();
+}
+
 pub fn address(number: u64) -> H160 {
     H160::from_low_u64_be(number)
 }
@@ -301,6 +403,12 @@ pub fn pay(validator: AccountId, era: u32, page: u32) -> DispatchResult {
 
 pub fn claim(account: AccountId, to: u64) -> DispatchResult {
     let result = Rewards::claim(by(account), address(to));
+    Rewards::do_try_state().unwrap();
+    result
+}
+
+pub fn settle(member: AccountId) -> DispatchResult {
+    let result = Rewards::claim_pool_share(by(99), member);
     Rewards::do_try_state().unwrap();
     result
 }

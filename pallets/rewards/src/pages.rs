@@ -26,12 +26,12 @@ impl Exposure {
 }
 
 impl<T: Config> Pallet<T> {
-    /// Credits a page. Returns how many stakers it had.
+    /// Credits a page. Returns how many stakers it had, and how many pools beside them.
     pub(crate) fn do_pay(
         validator: T::AccountId,
         era: EraIndex,
         page: u32,
-    ) -> Result<u32, DispatchError> {
+    ) -> Result<(u32, u32), DispatchError> {
         let mut pot = Pots::<T>::get(era, &validator).ok_or(Error::<T>::NothingToPay)?;
         let exposure = T::Staking::exposure(era, &validator).ok_or(Error::<T>::NothingToPay)?;
         ensure!(page < exposure.page_count(), Error::<T>::NoSuchPage);
@@ -44,9 +44,12 @@ impl<T: Config> Pallet<T> {
             Self::credit_from(&mut pot, era, &validator, amount);
         }
         let stakers = T::Staking::page(era, &validator, page);
+        let mut pools = 0u32;
         for (staker, stake) in &stakers {
             let amount = exposure.share_of(pot.total, *stake);
-            Self::credit_from(&mut pot, era, staker, amount);
+            if Self::credit_from(&mut pot, era, staker, amount) {
+                pools = pools.saturating_add(1);
+            }
         }
         pot.paid |= 1 << page;
         let amount = before.saturating_sub(pot.left);
@@ -63,14 +66,13 @@ impl<T: Config> Pallet<T> {
             page,
             amount,
         });
-        Ok(stakers.len() as u32)
+        Ok(((stakers.len() as u32).saturating_sub(pools), pools))
     }
 
-    /// Credits what the pot still has at most.
-    fn credit_from(pot: &mut Pot, era: EraIndex, staker: &T::AccountId, amount: u128) {
-        let amount = amount.min(pot.left);
-        if Self::credit(era, staker, amount) {
-            pot.left = pot.left.saturating_sub(amount);
-        }
+    /// Credits what the pot still has at most. Returns whether the staker is a pool.
+    fn credit_from(pot: &mut Pot, era: EraIndex, staker: &T::AccountId, amount: u128) -> bool {
+        let credited = Self::credit(era, staker, amount.min(pot.left));
+        pot.left = pot.left.saturating_sub(credited.taken);
+        credited.is_pool
     }
 }

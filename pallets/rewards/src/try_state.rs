@@ -2,9 +2,10 @@
 
 use crate::{
     Again, Carried, Claims, Config, Credits, Divisions, Emitted, EraIndex, FirstKept, FirstTree,
-    Items, LastSpent, Marks, Outbox as _, Pallet, Pots, SeenEra, Sent, Taken, Trees, Waiting,
-    claims::total, fates::AGAIN_PER_ERA,
+    Items, LastSpent, Marks, MemberMarks, Outbox as _, Pallet, Payees as _, PoolId, PoolShares,
+    Pots, SeenEra, Sent, Taken, Trees, Waiting, claims::total, fates::AGAIN_PER_ERA,
 };
+use alloc::collections::BTreeMap;
 use core::ops::Range;
 use frame_support::ensure;
 use gear_exe_primitives::rewards::RewardClaim;
@@ -18,6 +19,7 @@ impl<T: Config> Pallet<T> {
     /// The invariant that is broken.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         Self::try_sums()?;
+        Self::try_pools()?;
         Self::try_history()
     }
 
@@ -28,6 +30,7 @@ impl<T: Config> Pallet<T> {
         );
         let parts = Credits::<T>::iter_values()
             .chain(Pots::<T>::iter_values().map(|pot| pot.left))
+            .chain(PoolShares::<T>::iter_values().map(|share| share.left))
             .chain([
                 Carried::<T>::get(),
                 Emitted::<T>::get(),
@@ -38,12 +41,42 @@ impl<T: Config> Pallet<T> {
             .try_fold(0u128, |sum, part| sum.checked_add(part?));
         ensure!(
             sum == Some(Taken::<T>::get()),
-            "all income is carried, credited, claimed, set aside, or sent"
+            "all income is carried, credited, kept for members of pools, claimed, set aside, or sent"
         );
         ensure!(
             Credits::<T>::iter_values().all(|credit| credit > 0),
             "there are no empty credits"
         );
+        Ok(())
+    }
+
+    fn try_pools() -> Result<(), TryRuntimeError> {
+        let mut owed = BTreeMap::<PoolId, Option<u128>>::new();
+        for (who, member) in T::Payees::members() {
+            let Some((_, due)) = Self::due(&who, member) else {
+                continue;
+            };
+            let sum = owed.entry(member.pool).or_insert(Some(0));
+            *sum = sum.and_then(|sum| sum.checked_add(due));
+        }
+        for (pool, share) in PoolShares::<T>::iter() {
+            ensure!(
+                T::Payees::pool(pool).is_some() && share.per_point > 0,
+                "shares are of pools that there are and that have earned something"
+            );
+            ensure!(
+                owed.remove(&pool)
+                    .unwrap_or(Some(0))
+                    .is_some_and(|owed| owed <= share.left),
+                "a pool keeps what its members are owed"
+            );
+        }
+        for (who, mark) in MemberMarks::<T>::iter() {
+            let is_sound = T::Payees::member(&who).is_some_and(|member| member.pool == mark.pool)
+                && PoolShares::<T>::get(mark.pool)
+                    .is_some_and(|share| mark.per_point <= share.per_point);
+            ensure!(is_sound, "marks are of members, and of what was earned");
+        }
         Ok(())
     }
 

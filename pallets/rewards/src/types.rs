@@ -70,17 +70,55 @@ pub trait Staking<AccountId> {
     fn expose(era: EraIndex, validator: &AccountId, stakers: Vec<(AccountId, u128)>);
 }
 
+/// Number of a pool of stakers.
+pub type PoolId = u32;
+
 /// Who gets the reward of a staker.
-pub trait Payees<AccountId> {
-    /// The account that is credited for `staker`: itself, if somebody has its key. Nothing if nobody can take it.
-    fn payee(staker: &AccountId) -> Option<AccountId>;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payee {
+    /// The staker itself: somebody has its key.
+    Itself,
+    /// The members of a pool, whose stake this account holds.
+    Pool(PoolId),
+    /// Nobody can take it.
+    Nobody,
 }
 
-/// Everybody gets its own.
-impl<AccountId: Clone> Payees<AccountId> for () {
-    fn payee(staker: &AccountId) -> Option<AccountId> {
-        Some(staker.clone())
-    }
+/// A pool as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool<AccountId> {
+    /// The points of all members together, without those that are being unbonded.
+    pub points: u128,
+    /// The part of its rewards that goes to this account first.
+    pub commission: Option<(Perbill, AccountId)>,
+}
+
+/// A member of a pool as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its pool.
+    pub pool: PoolId,
+    /// Its points in the pool, without those that are being unbonded.
+    pub points: u128,
+}
+
+/// Who gets the rewards of stakers, and who is in which pool. Whoever changes members tells the pallet: see `pools.rs`.
+pub trait Payees<AccountId> {
+    /// Who is credited for `staker`.
+    fn payee(staker: &AccountId) -> Payee;
+    /// A pool; nothing if there is none of that number.
+    fn pool(pool: PoolId) -> Option<Pool<AccountId>>;
+    /// The member that an account is; nothing if it is in no pool.
+    fn member(who: &AccountId) -> Option<Member>;
+    /// All members of all pools. Only for checks: there may be very many.
+    fn members() -> Vec<(AccountId, Member)>;
+    /// Founds a pool of members with these points, which gives this commission. Returns the account that holds its stake.
+    #[cfg(feature = "runtime-benchmarks")]
+    fn found(
+        pool: PoolId,
+        members: Vec<(AccountId, u128)>,
+        commission: (Perbill, AccountId),
+    ) -> AccountId;
 }
 
 /// What stood behind a validator in an era, on Ethereum.
@@ -204,6 +242,47 @@ pub struct Pot {
     pub left: u128,
     /// The pages that are paid: bit `i` for page `i`.
     pub paid: u64,
+}
+
+/// What the members of a pool have earned together and were not credited yet.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub struct PoolShare {
+    /// What a point has earned since the pool was founded: wVARA base units, times 10^18.
+    pub per_point: u128,
+    /// What is kept for members, in wVARA base units.
+    pub left: u128,
+}
+
+/// Up to where a member's share of what its pool has earned was credited.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub struct MemberMark {
+    /// The pool.
+    pub pool: PoolId,
+    /// What a point had earned then: see `PoolShare`.
+    pub per_point: u128,
 }
 
 /// The claims of an era, by ascending address: what its root on Ethereum is over.

@@ -14,10 +14,14 @@ use polkadot_sdk::frame_support::{
 
 /// What each call costs.
 pub trait WeightInfo {
-    /// Crediting a page of `stakers`.
-    fn pay_stakers(stakers: u32) -> Weight;
-    /// Turning a credit into a claim.
+    /// Crediting a page of `stakers`, and so many pools beside them.
+    fn pay_stakers(stakers: u32, pools: u32) -> Weight;
+    /// Turning a credit into a claim, with a share of a pool.
     fn claim() -> Weight;
+    /// Crediting a share of a pool.
+    fn claim_pool_share() -> Weight;
+    /// The same as part of another call: what each call about a member of a pool costs more because of this pallet.
+    fn settle_member() -> Weight;
     /// Noting that an item was skipped, whose claims are sent again.
     fn note_skipped() -> Weight;
     /// The beginning of a block in which no era begins.
@@ -40,14 +44,26 @@ fn cost<D: Get<RuntimeDbWeight>>(micros: u64, reads: u64, writes: u64) -> Weight
 }
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
-    fn pay_stakers(stakers: u32) -> Weight {
-        // Pot, exposure, page, preferences, what is carried, the validator's credit; each staker's payee and credit.
-        cost::<D>(100, 10, 4).saturating_add(cost::<D>(10, 3, 1).saturating_mul(stakers.into()))
+    fn pay_stakers(stakers: u32, pools: u32) -> Weight {
+        // Pot, exposure, page, preferences, what is carried, the validator's credit, the greatest commission; each staker's
+        // credit; each pool, its share, and the credit of whom it pays its commission.
+        cost::<D>(100, 11, 4)
+            .saturating_add(cost::<D>(10, 1, 1).saturating_mul(stakers.into()))
+            .saturating_add(cost::<D>(25, 3, 2).saturating_mul(pools.into()))
     }
 
     fn claim() -> Weight {
         // The claims of an era are one value.
-        cost::<D>(200, 4, 2)
+        cost::<D>(200, 7, 4)
+    }
+
+    fn claim_pool_share() -> Weight {
+        cost::<D>(20, 4, 3)
+    }
+
+    fn settle_member() -> Weight {
+        // Member, mark, what is kept for the pool's members, credit.
+        cost::<D>(20, 4, 3)
     }
 
     fn note_skipped() -> Weight {
@@ -79,12 +95,20 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
 }
 
 impl WeightInfo for () {
-    fn pay_stakers(stakers: u32) -> Weight {
-        Measured::<RocksDbWeight>::pay_stakers(stakers)
+    fn pay_stakers(stakers: u32, pools: u32) -> Weight {
+        Measured::<RocksDbWeight>::pay_stakers(stakers, pools)
     }
 
     fn claim() -> Weight {
         Measured::<RocksDbWeight>::claim()
+    }
+
+    fn claim_pool_share() -> Weight {
+        Measured::<RocksDbWeight>::claim_pool_share()
+    }
+
+    fn settle_member() -> Weight {
+        Measured::<RocksDbWeight>::settle_member()
     }
 
     fn note_skipped() -> Weight {

@@ -2,6 +2,7 @@
 //!
 //! * `consensus.rs`: slots, sessions, finality, offences.
 //! * `staking.rs`: VARA at stake.
+//! * `pools.rs`: who is in which pool, for what pools earn in wVARA.
 //! * `restaking.rs`: collateral on Ethereum, and the election over both.
 //! * `slashing.rs`: offences, on their way to both.
 //! * `rewards.rs`: what programs pay, on its way to those who secure the network.
@@ -13,6 +14,7 @@
 mod bridge;
 mod consensus;
 mod governance;
+mod pools;
 mod restaking;
 mod rewards;
 mod settlement;

@@ -1,8 +1,9 @@
 //! What programs pay, on its way to those who secure the network.
 
 use super::{
+    pools::Payees,
     settlement::Glue,
-    staking::{PAGE, PoolsId, StakingAdmin},
+    staking::{PAGE, StakingAdmin},
 };
 use crate::{AccountId, Restaking, Runtime, Settlement, ValidatorElection, eras, parameters};
 use alloc::{collections::BTreeMap, vec::Vec};
@@ -10,7 +11,6 @@ use gear_exe_primitives::{H160, outbox::OutboxItem};
 use pallet_rewards::{EthStake, Exposure};
 use polkadot_sdk::{
     frame_support::{traits::ConstU32, weights::constants::ParityDbWeight},
-    pallet_nomination_pools,
     pallet_staking::{self, ErasRewardPoints, ErasStakersOverview, ErasStakersPaged},
 };
 
@@ -121,29 +121,6 @@ impl pallet_rewards::Staking<AccountId> for Glue {
         let page = ExposurePage { page_total, others };
         ErasStakersPaged::<Runtime>::insert((era, validator, 0u32), page);
     }
-}
-
-/// Who is credited for a pool: its root, who can set its commission up to all that it earns anyway; its depositor, if it
-/// has no root. The pool's own account has no key.
-pub struct Payees;
-
-impl pallet_rewards::Payees<AccountId> for Payees {
-    fn payee(staker: &AccountId) -> Option<AccountId> {
-        if !is_of_a_pool(staker) {
-            return Some(staker.clone());
-        }
-        // Nobody, if the pool is no more.
-        let pool = pallet_nomination_pools::ReversePoolIdLookup::<Runtime>::get(staker)?;
-        let roles = pallet_nomination_pools::BondedPools::<Runtime>::get(pool)?.roles;
-        Some(roles.root.unwrap_or(roles.depositor))
-    }
-}
-
-/// Whether an account is one of those that pools, also former ones, derive from their pallet's id.
-fn is_of_a_pool(account: &AccountId) -> bool {
-    let bytes: &[u8; 32] = account.as_ref();
-    let prefix = [&b"modl"[..], &PoolsId::get().0].concat();
-    bytes.starts_with(&prefix)
 }
 
 impl pallet_rewards::Collateral<AccountId> for Glue {

@@ -139,8 +139,7 @@ impl pallet_nomination_pools::Config for Runtime {
     type RewardCounter = FixedU128;
     type RuntimeEvent = RuntimeEvent;
     type RuntimeFreezeReason = RuntimeFreezeReason;
-    type StakeAdapter =
-        pallet_nomination_pools::adapter::DelegateStake<Self, Staking, DelegatedStaking>;
+    type StakeAdapter = super::pools::Shared;
     type U256ToBalance = Wide;
-    type WeightInfo = pallet_nomination_pools::weights::SubstrateWeight<Runtime>;
+    type WeightInfo = super::pools::Weights;
 }

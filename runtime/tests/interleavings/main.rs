@@ -10,6 +10,7 @@
 mod common;
 mod ethereum;
 mod faults;
+mod pools;
 mod users;
 mod validators;
 mod watch;
@@ -69,6 +70,8 @@ const EXPECTED: &[&str] = &[
     "Restaking.SnapshotReused",
     "Rewards.ClaimsSent",
     "Rewards.PagePaid",
+    "Rewards.PoolEarned",
+    "Rewards.ShareCredited",
     "Rewards.VaultsSent",
     "Settlement.BatchSettled",
     "Settlement.Equivocation",

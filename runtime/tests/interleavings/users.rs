@@ -9,7 +9,7 @@ use gear_exe_primitives::{
 use gear_exe_runtime::{AccountId, EXISTENTIAL_DEPOSIT, Runtime, RuntimeCall, Settlement, UNITS};
 use polkadot_sdk::{
     pallet_balances,
-    pallet_nomination_pools::{self, BondExtra},
+    pallet_nomination_pools::{self, BondExtra, PoolState},
     pallet_session,
     pallet_staking::{self, RewardDestination, ValidatorPrefs},
     sp_keyring::Sr25519Keyring,
@@ -92,6 +92,9 @@ pub enum Call {
     PoolClaim,
     PoolNominate(u8, u8),
     PoolSlash(u8),
+    PoolCommission(u8, u8, u8),
+    PoolDestroy(u8),
+    PoolShare(u8),
     Transfer(u8, u128, bool),
     Register(u8, Flaw),
     Deregister,
@@ -145,6 +148,10 @@ pub fn call() -> impl Strategy<Value = (u8, Call)> {
         2 => Just(Call::PoolClaim),
         2 => (1..3u8, any::<u8>()).prop_map(|(pool, whom)| Call::PoolNominate(pool, whom)),
         1 => who.clone().prop_map(Call::PoolSlash),
+        1 => (1..3u8, 0..=100u8, any::<u8>())
+            .prop_map(|(pool, percent, to)| Call::PoolCommission(pool, percent, to)),
+        1 => (2..5u8).prop_map(Call::PoolDestroy),
+        2 => who.clone().prop_map(Call::PoolShare),
     ];
     let others = prop_oneof![
         2 => (0..COUNT + 2, amount(), any::<bool>())
@@ -291,6 +298,16 @@ impl Call {
                 member_account: target(member),
             }
             .into(),
+            Self::PoolCommission(pool, percent, to) => Pools::set_commission {
+                pool_id: pool.into(),
+                new_commission: Some((Perbill::from_percent(percent.into()), receiver(to))),
+            }
+            .into(),
+            Self::PoolDestroy(pool) => Pools::set_state {
+                pool_id: pool.into(),
+                state: PoolState::Destroying,
+            }
+            .into(),
             Self::Transfer(to, value, alive) => {
                 let dest = MultiAddress::Id(receiver(to));
                 if alive {
@@ -325,6 +342,10 @@ impl Call {
                 validator: account(of),
                 era: era_before(back),
                 page: page.into(),
+            }
+            .into(),
+            Self::PoolShare(of) => pallet_rewards::Call::claim_pool_share {
+                member: account(of),
             }
             .into(),
             Self::ClaimReward(to) => pallet_rewards::Call::claim {

@@ -1,7 +1,7 @@
 //! What must hold after every block, whatever has happened: each with the reason why. Where a pallet keeps a sum itself,
 //! the same is counted here from what it said (events, outbox) or from Ethereum.
 
-use crate::ethereum::Ethereum;
+use crate::{ethereum::Ethereum, pools::Shares};
 use gear_exe_primitives::{H160, H256, outbox::OutboxItem, quorum::Member};
 use gear_exe_runtime::{
     AccountId, Balances, Bridge, Restaking, Runtime, RuntimeEvent, Session, Settlement, System,
@@ -35,6 +35,8 @@ pub struct Watch {
     log: Vec<OutboxItem>,
     /// wVARA that was claimed.
     claimed: u128,
+    /// What members of pools must get of it.
+    shares: Shares,
     /// All validator sets.
     sets: BTreeMap<u64, Vec<Member>>,
     /// The block in which a slash was first seen.
@@ -102,6 +104,7 @@ impl Watch {
         self.vara_slashes(&events);
         self.bridge(ethereum);
         self.rewards(&events);
+        self.shares.look(&events);
         self.elections();
         self.sets(ethereum);
         self.before = seconds();
@@ -332,10 +335,12 @@ impl Watch {
         );
     }
 
-    /// All income is carried, credited, claimed, set aside or sent, to the last base unit; it is what programs have paid
+    /// All income is carried, credited, kept for members of pools, claimed, set aside or sent, to the last base unit; it is what programs have paid
     /// by batches that are final; and what is sent is in the outbox, each claim once.
     fn rewards(&mut self, events: &[RuntimeEvent]) {
-        use pallet_rewards::{Carried, Claims, Credits, Emitted, LastSpent, Pots, Taken};
+        use pallet_rewards::{
+            Carried, Claims, Credits, Emitted, LastSpent, PoolShares, Pots, Taken,
+        };
         for event in events {
             if let RuntimeEvent::Rewards(pallet_rewards::Event::Claimed { amount, .. }) = event {
                 self.claimed += amount;
@@ -344,6 +349,9 @@ impl Watch {
         let taken = Taken::<Runtime>::get();
         let credited: u128 = Credits::<Runtime>::iter_values().sum();
         let aside: u128 = Pots::<Runtime>::iter_values().map(|pot| pot.left).sum();
+        let kept: u128 = PoolShares::<Runtime>::iter_values()
+            .map(|share| share.left)
+            .sum();
         let waiting: u128 = Claims::<Runtime>::get()
             .iter()
             .map(|claim| claim.amount)
@@ -351,7 +359,7 @@ impl Watch {
         let sent = Emitted::<Runtime>::get();
         assert_eq!(
             taken,
-            Carried::<Runtime>::get() + credited + waiting + aside + sent,
+            Carried::<Runtime>::get() + credited + kept + waiting + aside + sent,
             "each unit is somewhere"
         );
         assert_eq!(taken, LastSpent::<Runtime>::get());

@@ -6,5 +6,7 @@ mod expiry;
 mod fates;
 mod items;
 mod pages;
+mod pools;
 mod random;
+mod shares;
 mod try_state;

@@ -1,7 +1,8 @@
-//! Random histories of income, points, stakes in both assets, commissions, pages that are paid in any order or never,
-//! claims, and items that Ethereum takes or skips, of which the chain is told late, or never. After each step every base unit
+//! Random histories of income, points, stakes in both assets, commissions, pools with members that come and go, pages that
+//! are paid in any order or never, claims, and items that Ethereum takes or skips, of which the chain is told late, or never. After each step every base unit
 //! is where it must be, here or on Ethereum, and what was sent says what was claimed.
 
+use super::shares::{Shares, Step};
 use crate::{mock::*, *};
 use gear_exe_primitives::{
     H160,
@@ -30,6 +31,8 @@ enum Action {
     /// Somebody pays a page of an era so far back.
     Pay(u64, u32, u32),
     Claim(u64, u64),
+    /// Something in a pool.
+    Pool(Step),
     Rules(u32, u32, u32, u128),
     /// Ethereum has settled all items; bit by bit, whether it takes them.
     Settle(u64),
@@ -50,7 +53,13 @@ fn amount() -> impl Strategy<Value = u128> {
 
 fn action() -> impl Strategy<Value = Action> {
     let validator = 1..=VALIDATORS;
-    let staker = prop_oneof![10..30u64, 1..=VALIDATORS, Just(POOL), Just(GONE)];
+    let staker = prop_oneof![
+        2 => 10..30u64,
+        1 => 1..=VALIDATORS,
+        3 => POOL..POOL + 3,
+        1 => Just(GONE),
+        1 => Just(NOBODY),
+    ];
     let page = proptest::collection::vec((staker, amount()), 0..6);
     let pages = proptest::collection::vec(page, 0..4);
     let vaults = proptest::collection::vec((1..400u64, amount()), 0..40);
@@ -62,7 +71,8 @@ fn action() -> impl Strategy<Value = Action> {
         1 => prop_oneof![Just(0), 1..1u64 << 48].prop_map(Action::Finalised),
         6 => prop_oneof![Just(0), 1..1_000u128, 1..1_000_000_000_000_000_000u128].prop_map(Action::Era),
         8 => (validator, 0..6u32, 0..4u32).prop_map(|(who, back, page)| Action::Pay(who, back, page)),
-        4 => (prop_oneof![1..=VALIDATORS, 10..30u64], 0..9u64).prop_map(|(who, to)| Action::Claim(who, to)),
+        4 => (prop_oneof![1..=VALIDATORS, 10..30u64, 25..35u64], 0..9u64).prop_map(|(who, to)| Action::Claim(who, to)),
+        12 => super::shares::step().prop_map(Action::Pool),
         1 => (0..=110u32, 0..=110u32, 0..=110u32, amount())
             .prop_map(|(validators, vara, eth, least)| Action::Rules(validators.min(100), vara.min(100), eth.min(100), least % 1_000)),
         3 => any::<u64>().prop_map(Action::Settle),
@@ -89,6 +99,7 @@ struct Model {
     /// What was sent.
     sent: u128,
     ethereum: Middleware,
+    shares: Shares,
     /// What was forgotten before the chain was told what became of it.
     forgotten: Vec<(u32, u64, Sent)>,
 }
@@ -197,11 +208,12 @@ impl Model {
             }
             Action::Pay(validator, back, page) => self.pay(validator, era, back, page),
             Action::Claim(account, to) => {
-                let amount = credit(account);
+                let amount = credit(account) + Rewards::pool_share(&account);
                 if claim(account, to).is_ok() {
                     *self.waiting.entry(address(to)).or_default() += amount;
                 }
             }
+            Action::Pool(step) => self.shares.apply(step),
             Action::Rules(validators, vara, eth, least) => Rules::set(RewardsParameters {
                 min_claim: least,
                 ..rules(validators, vara, eth)
@@ -268,20 +280,20 @@ impl Model {
             return;
         };
         let pot = Pots::<Test>::get(era, validator);
-        let before: u128 = Credits::<Test>::iter_values().sum();
+        let before = credited();
         let carried_before = carried();
         if pay(validator, era, page).is_err() {
             return;
         }
         assert!(self.paid.insert((validator, era, page)), "paid twice");
         let pot = pot.unwrap();
-        let after: u128 = Credits::<Test>::iter_values().sum();
-        let credited = after - before;
+        let credited = credited() - before;
         let left = Pots::<Test>::get(era, validator).map_or(0, |pot| pot.left);
         assert_eq!(credited + left + carried() - carried_before, pot.left);
         let behind = &Exposures::get()[&(era, validator)];
         let heads: usize = behind.pages.iter().map(Vec::len).sum();
-        let gone = behind.pages.iter().flatten().any(|(who, _)| *who == GONE);
+        // What pools do not take is looked at elsewhere.
+        let gone = behind.pages.iter().flatten().any(|(who, _)| *who >= POOL);
         let all = behind.own + behind.pages.iter().flatten().map(|one| one.1).sum::<u128>();
         if Pots::<Test>::get(era, validator).is_none() && !gone && all > 0 {
             let rounding = carried() - carried_before;
@@ -341,7 +353,7 @@ impl Model {
 
     fn check(&self) {
         Rewards::do_try_state().unwrap();
-        let credits: u128 = Credits::<Test>::iter_values().sum();
+        let credits = credited();
         let pots: u128 = Pots::<Test>::iter_values().map(|pot| pot.left).sum();
         let waiting: u128 = self.waiting.values().sum();
         let there = credits + pots + waiting + carried() + self.sent - self.skipped;
@@ -363,6 +375,12 @@ impl Model {
     }
 }
 
+/// What stakers have, and members of pools.
+fn credited() -> u128 {
+    let shares = PoolShares::<Test>::iter_values().map(|share| share.left);
+    Credits::<Test>::iter_values().chain(shares).sum()
+}
+
 /// What programs have paid since the last era has ended.
 fn taken_later() -> u128 {
     Spent::get() - LastSpent::<Test>::get()
@@ -375,8 +393,12 @@ proptest! {
     fn every_unit_is_where_it_must_be(actions in proptest::collection::vec(action(), 1..120)) {
         run(|| {
             let mut model = Model::default();
+            for (pool, founder) in (0..3).zip(25..) {
+                model.shares.apply(Step::Found(pool, founder));
+            }
             for action in actions {
                 model.apply(action);
+                model.shares.look();
                 model.check();
             }
             // Ethereum takes what comes now, and says so.
@@ -393,6 +415,8 @@ proptest! {
                 model.check();
             }
             assert!(Pots::<Test>::iter().next().is_none());
+            model.shares.end();
+            model.check();
         });
     }
 }

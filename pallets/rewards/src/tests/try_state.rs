@@ -43,6 +43,63 @@ fn sums_that_do_not_add_up() {
 }
 
 #[test]
+fn shares_of_pools_that_do_not_add_up() {
+    let broken = |act: fn()| {
+        new_test_ext().execute_with(|| {
+            found(1, None);
+            pledge(30, 1, 100);
+            points(0, 2, 1);
+            let behind = Behind {
+                pages: vec![vec![(POOL + 1, 1)]],
+                ..Default::default()
+            };
+            expose(0, 2, behind);
+            end_era(1_000);
+            pay(2, 0, 0).unwrap();
+            pledge(31, 1, 100);
+            Rewards::do_try_state().unwrap();
+            act();
+            assert!(Rewards::do_try_state().is_err());
+        });
+    };
+    broken(|| PoolShares::<Test>::mutate(1, |share| share.as_mut().unwrap().left += 1));
+    // The same in all, but less than is owed.
+    broken(|| {
+        PoolShares::<Test>::mutate(1, |share| share.as_mut().unwrap().left -= 1);
+        Carried::<Test>::mutate(|carried| *carried += 1);
+    });
+    broken(|| {
+        Pools::mutate(|pools| *pools.get_mut(&1).unwrap().members.get_mut(&30).unwrap() += 1)
+    });
+    broken(|| MemberMarks::<Test>::remove(31));
+    broken(|| {
+        Pools::mutate(|pools| pools.remove(&1));
+    });
+    broken(|| {
+        let nothing = PoolShare::default();
+        found(2, None);
+        PoolShares::<Test>::insert(2, nothing);
+    });
+    broken(|| {
+        Pools::mutate(|pools| pools.get_mut(&1).unwrap().members.remove(&31));
+    });
+    broken(|| {
+        let mark = MemberMark {
+            pool: 1,
+            per_point: u128::MAX,
+        };
+        MemberMarks::<Test>::insert(31, mark);
+    });
+    broken(|| {
+        let mark = MemberMark {
+            pool: 2,
+            per_point: 0,
+        };
+        MemberMarks::<Test>::insert(31, mark);
+    });
+}
+
+#[test]
 fn history_out_of_order() {
     broken(|| FirstKept::<Test>::put(1));
     broken(|| FirstTree::<Test>::put(2));
