@@ -74,6 +74,11 @@ fn read(header: &Header) -> Option<(u64, H256)> {
     Some((*slot, unsealed.hash()))
 }
 
+/// The slot of a sealed header.
+pub fn slot(header: &Header) -> Option<u64> {
+    read(header).map(|(slot, _)| slot)
+}
+
 /// The watch.
 pub struct Equivocations<C, P> {
     /// The chain's client.

@@ -33,6 +33,10 @@ pub const NATIVES_ENDED: Table = Table::new("natives-ended");
 pub const CERTIFICATES: Table = Table::new("certificates");
 /// What was signed of rounds, by block number, block hash and signer.
 pub const ROUNDS_SIGNED: Table = Table::new("rounds-signed");
+/// What was promised, by slot and signer.
+pub const PROMISES_SIGNED: Table = Table::new("promises-signed");
+/// Evidence of faults on its way to the chain, by its hash.
+pub const EVIDENCE: Table = Table::new("evidence");
 /// What was signed for seals, by seal hash and signer.
 pub const STATEMENTS: Table = Table::new("statements");
 /// What was built for seals, by seal hash.
@@ -40,7 +44,7 @@ pub const BUILT: Table = Table::new("built");
 /// Batches that were built, by digest.
 pub const BATCHES: Table = Table::new("batches");
 
-const ALL: [Table; 14] = [
+const ALL: [Table; 16] = [
     ETHEREUM_BLOCKS,
     ETHEREUM_RLP,
     ETHEREUM_EVENTS,
@@ -52,6 +56,8 @@ const ALL: [Table; 14] = [
     NATIVES_ENDED,
     CERTIFICATES,
     ROUNDS_SIGNED,
+    PROMISES_SIGNED,
+    EVIDENCE,
     STATEMENTS,
     BUILT,
     BATCHES,

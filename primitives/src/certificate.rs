@@ -19,7 +19,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use primitive_types::H256;
+use primitive_types::{H160, H256};
 use scale_info::TypeInfo;
 
 /// The EIP-712 type of what every validator signs of a round.
@@ -111,6 +111,26 @@ impl PromiseStatement {
     }
 }
 
+/// A promise with the author's signature, as it goes over the network.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub struct SignedPromise {
+    /// What is promised.
+    pub statement: PromiseStatement,
+    /// Of the statement's digest, by the Ethereum key of the block's author.
+    pub signature: CompactSignature,
+}
+
 /// A quorum's signatures on a round.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Certificate {
@@ -157,6 +177,22 @@ impl Certificate {
         domain: &RouterDomain,
         members: &[Member],
     ) -> Result<(), CertificateError> {
+        let recover = |signature: &CompactSignature, digest| signature.recover(digest).ok();
+        self.verify_by(genesis, domain, members, recover)
+    }
+
+    /// The same, with signers found by `recover`: the library's [`CompactSignature::recover`], or the host's.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`].
+    pub fn verify_by(
+        &self,
+        genesis: H256,
+        domain: &RouterDomain,
+        members: &[Member],
+        recover: impl Fn(&CompactSignature, H256) -> Option<H160>,
+    ) -> Result<(), CertificateError> {
         if self.signers.last() == Some(&0) {
             return Err(CertificateError::Signers);
         }
@@ -166,7 +202,7 @@ impl Certificate {
         for place in self.places() {
             let member = members.get(place).ok_or(CertificateError::Signers)?;
             let signature = signatures.next().ok_or(CertificateError::Signatures)?;
-            if signature.recover(digest) != Ok(member.address) {
+            if recover(signature, digest) != Some(member.address) {
                 return Err(CertificateError::NotTheMember(place));
             }
             support = support.plus(Support::of(member));

@@ -127,6 +127,14 @@ pub enum EvidenceError {
     MalformedSignature,
     /// The signatures are by different keys, or one is over another Router's domain.
     DifferentSigners,
+    /// The statements are about different blocks.
+    DifferentBlocks,
+    /// The statements are about different slots.
+    DifferentSlots,
+    /// The statements were made in the names of different sets.
+    DifferentSets,
+    /// The certificate does not verify.
+    NoCertificate,
 }
 
 /// What is proven.

@@ -22,7 +22,8 @@
 //! * `stake_pages` (feature `substrate`): the pages in which the chain stores that, and their root.
 //! * [`vote`]: what validators sign towards the chain itself: views of Ethereum, verdicts on codes.
 //! * `voters` (feature `substrate`): who votes, and what must hold of each vote.
-//! * [`evidence`]: what proves that a validator broke the rule of one signature.
+//! * [`evidence`]: what proves that a validator broke the rule of one signature on a seal.
+//! * [`faults`]: what proves the same of a round or a slot, or that it spoke against a certificate.
 //! * [`report`]: what the chain reports of rounds, seals and batches.
 //! * [`rewards`]: what is claimed of an era's rewards, and the proofs for it.
 //! * `host`, `runtime_api` (feature `substrate`): what crosses between runtime and node.
@@ -43,6 +44,7 @@ pub mod creation;
 pub mod ethereum;
 pub mod evidence;
 pub mod facts;
+pub mod faults;
 pub mod hashing;
 #[cfg(feature = "substrate")]
 pub mod host;

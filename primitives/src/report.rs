@@ -76,6 +76,26 @@ pub struct ValidatorSet {
     pub members: Vec<Member>,
 }
 
+/// Who authors in a slot.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub struct SlotAuthor {
+    /// The validator set that it belongs to.
+    pub set_id: u64,
+    /// Address of its Ethereum key.
+    pub address: H160,
+}
+
 /// The state of one seal, for the node that has to sign for it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct SealStatus {

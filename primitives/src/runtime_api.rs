@@ -1,6 +1,6 @@
 //! What the node asks of the runtime. Every answer is about the state *after* the block at which the call is made.
 
-pub use crate::report::{ReadyBatch, RoundFacts, SealStatus, ValidatorSet};
+pub use crate::report::{ReadyBatch, RoundFacts, SealStatus, SlotAuthor, ValidatorSet};
 
 use crate::{
     batch::RouterDomain,
@@ -47,6 +47,8 @@ polkadot_sdk::sp_api::decl_runtime_apis! {
         /// Proof that an Aura key belongs to a validator of the session that the block leaves the chain in: the encoded
         /// `owner` of the evidence of two headers for one slot. Nothing if it is nobody's.
         fn aura_key_owner(key: Vec<u8>) -> Option<Vec<u8>>;
+        /// Who may author in `slot` on this block; nothing if it has no Ethereum key that signs.
+        fn slot_author(slot: u64) -> Option<SlotAuthor>;
     }
 
     /// Validator sets, outbox, seals and batches.

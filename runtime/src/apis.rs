@@ -3,7 +3,7 @@
 use crate::{
     AccountId, AuraId, Balance, Block, Execution, Executive, Grandpa, Historical,
     InherentDataExt as _, NominationPools, Nonce, Rewards, Runtime, RuntimeGenesisConfig,
-    SessionKeys, Settlement, Staking, System, TransactionPayment, VERSION, genesis, pace,
+    Session, SessionKeys, Settlement, Staking, System, TransactionPayment, VERSION, genesis, pace,
 };
 use alloc::vec::Vec;
 use codec::Encode;
@@ -12,7 +12,7 @@ use gear_exe_primitives::{
     batch::RouterDomain,
     ethereum::EthereumHeader,
     outbox::OutboxItem,
-    report::{ReadyBatch, RoundFacts, SealStatus, ValidatorSet},
+    report::{ReadyBatch, RoundFacts, SealStatus, SlotAuthor, ValidatorSet},
     rewards::RewardProof,
     round::ExecutionParameters,
     settlement::SealFacts,
@@ -304,6 +304,17 @@ impl_runtime_apis! {
     impl gear_exe_primitives::runtime_api::SlashingApi<Block> for Runtime {
         fn aura_key_owner(key: Vec<u8>) -> Option<Vec<u8>> {
             Historical::prove((key_types::AURA, key)).map(|proof| proof.encode())
+        }
+
+        // Aura's authorities are the session's validators, in their order.
+        fn slot_author(slot: u64) -> Option<SlotAuthor> {
+            let validators = Session::validators();
+            let index = slot.checked_rem(validators.len() as u64)?;
+            let account = validators.get(usize::try_from(index).ok()?)?;
+            let set_id = pallet_settlement::CurrentSet::<Runtime>::get();
+            let signers = pallet_slashing::Signers::<Runtime>::get(set_id)?;
+            let (address, _) = signers.members.into_iter().find(|(_, of)| of == account)?;
+            Some(SlotAuthor { set_id, address })
         }
     }
 

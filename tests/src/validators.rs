@@ -339,6 +339,20 @@ impl Validators {
     ///
     /// If it does not come up.
     pub async fn start_node(&mut self, name: &str, arguments: &[&str]) -> Result<()> {
+        self.start_binary("gear-exe", name, arguments).await
+    }
+
+    /// The same with another program that takes the arguments of `gear-exe run`.
+    ///
+    /// # Errors
+    ///
+    /// If it does not come up.
+    pub async fn start_binary(
+        &mut self,
+        program: &str,
+        name: &str,
+        arguments: &[&str],
+    ) -> Result<()> {
         let folder = self.folder.path();
         let (rpc_port, port) = (free_port()?, free_port()?);
         let listen = format!("/ip4/127.0.0.1/tcp/{port}");
@@ -364,7 +378,7 @@ impl Validators {
         for node in &self.nodes {
             all.extend(["--bootnodes".into(), node.contact.clone()]);
         }
-        let mut process = Process::start(name, &binary("gear-exe")?, &all, folder)?;
+        let mut process = Process::start(name, &binary(program)?, &all, folder)?;
         let peer = process.line("Local node identity is: ").await?;
         let url = format!("http://127.0.0.1:{rpc_port}");
         let chain = eventually("a node serves", || async {

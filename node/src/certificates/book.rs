@@ -3,7 +3,7 @@
 
 use codec::{Decode, Encode};
 use gear_exe_primitives::{
-    H256,
+    H160, H256,
     certificate::{Certificate, RoundStatement, Tally},
     quorum::Member,
     signature::CompactSignature,
@@ -42,16 +42,25 @@ pub enum Noted {
     Ignored,
     /// The validator has said something else of the same block before: both together are a fault.
     Contradiction(Box<SignedRound>),
+    /// A quorum of the same set has said something else of the block before: a fault, if the quorum is right.
+    Against(Box<Certificate>),
 }
 
 /// What is known of a block's round.
 #[derive(Default)]
 struct Page {
-    /// By place and set, what was said first.
-    said: HashMap<(u64, u32), SignedRound>,
+    /// By address, what was said first.
+    said: HashMap<H160, SignedRound>,
     /// One for each outcome that somebody has signed.
     tallies: Vec<Tally>,
     certificate: Option<Certificate>,
+    /// What this node has got: the block's set, and the outcome.
+    own: Option<(u64, H256)>,
+}
+
+/// Whether what was said is against the certificate of the block.
+fn is_against(said: &RoundStatement, certificate: &Certificate) -> bool {
+    said.set_id == certificate.statement.set_id && *said != certificate.statement
 }
 
 /// The statements of all validators on recent rounds.
@@ -93,7 +102,7 @@ impl Book {
             return Noted::Ignored;
         }
         let blocks = self.pages.entry(statement.block_number).or_default();
-        let by = (statement.set_id, place);
+        let by = member.address;
         let elsewhere = blocks
             .iter()
             .filter(|(hash, page)| **hash != statement.block_hash && page.said.contains_key(&by))
@@ -102,6 +111,12 @@ impl Book {
             return Noted::Ignored;
         }
         let page = blocks.entry(statement.block_hash).or_default();
+        if page
+            .own
+            .is_some_and(|(set_id, _)| set_id != statement.set_id)
+        {
+            return Noted::Ignored;
+        }
         match page.said.get(&by) {
             Some(before) if before.statement == statement => return Noted::Known,
             Some(before) => return Noted::Contradiction(Box::new(*before)),
@@ -121,14 +136,49 @@ impl Book {
             return Noted::Ignored;
         };
         tally.add(place as usize, member, signature);
-        if page.certificate.is_some() {
-            return Noted::Known;
+        match &page.certificate {
+            Some(certificate) if is_against(&statement, certificate) => {
+                return Noted::Against(Box::new(certificate.clone()));
+            }
+            Some(_) => return Noted::Known,
+            None => {}
         }
         page.certificate = tally.certificate(members);
         match &page.certificate {
             Some(certificate) => Noted::Certified(certificate.clone()),
             None => Noted::New,
         }
+    }
+
+    /// What was said against the certificate of a recent block before there was one.
+    pub fn against(&self, certificate: &Certificate) -> Vec<SignedRound> {
+        let block = certificate.statement;
+        let page = self
+            .pages
+            .get(&block.block_number)
+            .and_then(|blocks| blocks.get(&block.block_hash));
+        page.into_iter()
+            .flat_map(|page| page.said.values())
+            .filter(|signed| is_against(&signed.statement, certificate))
+            .copied()
+            .collect()
+    }
+
+    /// Notes what this node has got of a block that it has executed, which the set `set_id` certifies: from now on, nobody
+    /// else does.
+    pub fn execute(&mut self, number: u64, hash: H256, set_id: u64, outcome: H256) {
+        if self.keeps(number) {
+            let blocks = self.pages.entry(number).or_default();
+            blocks.entry(hash).or_default().own = Some((set_id, outcome));
+        }
+    }
+
+    /// What this node has got of a recent block, if a quorum of its set has got something else: the quorum's word with it.
+    pub fn differs(&self, number: u64, hash: H256) -> Option<(H256, H256)> {
+        let page = self.pages.get(&number)?.get(&hash)?;
+        let decided = page.certificate.as_ref()?.statement;
+        let (set_id, own) = page.own?;
+        (set_id == decided.set_id && own != decided.outcome).then_some((own, decided.outcome))
     }
 
     /// The certificate of a recent block.
@@ -141,7 +191,7 @@ impl Book {
 mod tests {
     use super::*;
     use gear_exe_primitives::{
-        H160, batch::RouterDomain, ethereum::BlockId, signature::address_of_secret,
+        batch::RouterDomain, ethereum::BlockId, signature::address_of_secret,
     };
 
     const GENESIS: H256 = H256::repeat_byte(0x69);
@@ -213,6 +263,87 @@ mod tests {
         assert_eq!(book.note(said(1, 7, 1, 2), &set), Noted::New);
         assert_eq!(book.note(said(2, 7, 1, 2), &set), Noted::New);
         assert_eq!(book.note(said(0, 7, 2, 2), &set), Noted::New);
+    }
+
+    #[test]
+    fn what_is_said_against_a_certificate_is_found_whenever_it_comes() {
+        let (mut book, set) = (Book::default(), members());
+        book.advance(7);
+        let early = said(3, 7, 1, 2);
+        assert_eq!(book.note(early, &set), Noted::New);
+        book.note(said(0, 7, 1, 1), &set);
+        book.note(said(1, 7, 1, 1), &set);
+        let Noted::Certified(certificate) = book.note(said(2, 7, 1, 1), &set) else {
+            panic!("three of four are enough");
+        };
+        assert_eq!(book.against(&certificate), [early]);
+        // Whoever comes later is told at once; another block has its own certificate.
+        let set: Arc<[Member]> = set
+            .iter()
+            .copied()
+            .chain([Member {
+                address: address_of_secret(&[5; 32]).unwrap(),
+                weight: 10,
+            }])
+            .collect();
+        assert_eq!(
+            book.note(said(4, 7, 1, 2), &set),
+            Noted::Against(Box::new(certificate))
+        );
+        assert_eq!(book.note(said(4, 7, 2, 2), &set), Noted::New);
+    }
+
+    #[test]
+    fn a_validator_in_two_sets_speaks_once() {
+        let (mut book, set) = (Book::default(), members());
+        book.advance(7);
+        let first = said(0, 7, 1, 1);
+        assert_eq!(book.note(first, &set), Noted::New);
+        let mut second = first;
+        second.statement.set_id = 2;
+        assert_eq!(
+            book.note(second, &set),
+            Noted::Contradiction(Box::new(first))
+        );
+    }
+
+    #[test]
+    fn another_outcome_than_the_quorums_is_noticed_in_either_order() {
+        let block = H256::repeat_byte(1);
+        for own_first in [true, false] {
+            let (mut book, set) = (Book::default(), members());
+            book.advance(7);
+            if own_first {
+                book.execute(7, block, 1, H256::repeat_byte(9));
+            }
+            for place in 0..3 {
+                assert_eq!(book.differs(7, block), None);
+                book.note(said(place, 7, 1, 1), &set);
+            }
+            book.execute(7, block, 1, H256::repeat_byte(9));
+            let differs = (H256::repeat_byte(9), H256::repeat_byte(1));
+            assert_eq!(book.differs(7, block), Some(differs));
+            book.execute(7, block, 1, H256::repeat_byte(1));
+            assert_eq!(book.differs(7, block), None);
+        }
+    }
+
+    #[test]
+    fn a_quorum_of_another_set_certifies_nothing_and_stops_nobody() {
+        let block = H256::repeat_byte(1);
+        let (mut book, set) = (Book::default(), members());
+        book.advance(7);
+        book.execute(7, block, 2, H256::repeat_byte(9));
+        for place in 0..4 {
+            assert_eq!(book.note(said(place, 7, 1, 1), &set), Noted::Ignored);
+        }
+        // Before the block is there, nobody knows its set.
+        let block = H256::repeat_byte(2);
+        for place in 0..4 {
+            book.note(said(place, 7, 2, 1), &set);
+        }
+        book.execute(7, block, 2, H256::repeat_byte(9));
+        assert_eq!(book.differs(7, block), None);
     }
 
     #[test]

@@ -1,10 +1,13 @@
-//! How statements on rounds go from node to node: one notification protocol, `/<genesis>/gear-exe/rounds/1`.
+//! How statements on rounds and authors' promises go from node to node: one notification protocol,
+//! `/<genesis>/gear-exe/rounds/2`.
 //!
-//! What is malformed or signed by nobody of the set costs the sender reputation and goes no further. What counts is passed on
-//! to every peer that has not sent it, once. A peer that has just come is told of the newest blocks: more would fill the
-//! channel to it, and the network closes a connection whose channel is full.
+//! What is malformed or signed by nobody of the set costs the sender reputation and goes no further, and so does a promise by
+//! another than its block's author; a peer that says more than there can be is not listened to (`limits`). What counts is
+//! passed on to every peer that has not sent it, once; a promise that comes before its block waits for that. A peer that has
+//! just come is told of the newest blocks: more would fill the channel to it, and the network closes a connection whose channel
+//! is full.
 
-use super::{CertificateService, Judged, book::SignedRound};
+use super::{CertificateService, Judged, Said, limits::Limits};
 use codec::{DecodeAll, Encode};
 use futures::{FutureExt, StreamExt};
 use gear_exe_primitives::H256;
@@ -24,14 +27,14 @@ use polkadot_sdk::{
     sc_network_types::PeerId,
     substrate_prometheus_endpoint::Registry,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 use tokio::sync::mpsc;
 
 /// The longest message, in bytes. A statement has fewer than 256.
 const MAX_LENGTH: u64 = 1_024;
 /// Peers of this protocol that a node accepts, and that it looks for.
 const PEERS: u32 = 50;
-/// Blocks below the newest executed one whose statements are passed on to a peer that has just come.
+/// Blocks or slots below the newest executed one whose statements are passed on to a peer that has just come.
 const PASSED_ON: u64 = 8;
 /// Reports on peers that wait at a time; more are dropped.
 const REPORTS: usize = 1_024;
@@ -39,12 +42,15 @@ const REPORTS: usize = 1_024;
 /// Not a statement.
 const MALFORMED: ReputationChange =
     ReputationChange::new(-(1 << 12), "gear-exe: malformed statement");
+/// More than a peer may say.
+const FLOODING: ReputationChange =
+    ReputationChange::new(-(1 << 12), "gear-exe: too many statements");
 /// A statement that its signer has not signed.
 const FORGED: ReputationChange = ReputationChange::new(-(1 << 16), "gear-exe: forged statement");
 
 /// The protocol's name on the chain with this genesis.
 pub fn protocol_name(genesis: H256) -> ProtocolName {
-    format!("/{}/gear-exe/rounds/1", hex::encode(genesis)).into()
+    format!("/{}/gear-exe/rounds/2", hex::encode(genesis)).into()
 }
 
 /// The protocol, for the network, and its handle, for [`run`].
@@ -79,6 +85,7 @@ fn topic() -> H256 {
 struct Judge {
     service: Arc<CertificateService>,
     reports: mpsc::Sender<(PeerId, ReputationChange)>,
+    limits: Limits<PeerId>,
 }
 
 impl Judge {
@@ -93,17 +100,25 @@ impl Validator<Block> for Judge {
         context.send_topic(peer, topic(), false);
     }
 
+    fn peer_disconnected(&self, _: &mut dyn ValidatorContext<Block>, peer: &PeerId) {
+        self.limits.forget(peer);
+    }
+
     fn validate(
         &self,
         context: &mut dyn ValidatorContext<Block>,
         sender: &PeerId,
         data: &[u8],
     ) -> ValidationResult<H256> {
-        let Ok(signed) = SignedRound::decode_all(&mut &data[..]) else {
+        if !self.limits.take(*sender, Instant::now()) {
+            self.report(sender, FLOODING);
+            return ValidationResult::Discard;
+        }
+        let Ok(said) = Said::decode_all(&mut &data[..]) else {
             self.report(sender, MALFORMED);
             return ValidationResult::Discard;
         };
-        match self.service.judge(signed) {
+        match self.service.judge(said) {
             Judged::Counts => {
                 context.broadcast_message(topic(), data.to_vec(), false);
                 ValidationResult::ProcessAndKeep(topic())
@@ -112,15 +127,18 @@ impl Validator<Block> for Judge {
                 self.report(sender, FORGED);
                 ValidationResult::Discard
             }
-            Judged::Known | Judged::Unknown => ValidationResult::Discard,
+            Judged::Early | Judged::Known | Judged::Unknown => ValidationResult::Discard,
         }
     }
 
     fn message_expired<'a>(&'a self) -> Box<dyn FnMut(H256, &[u8]) -> bool + 'a> {
         Box::new(|_, data| {
-            SignedRound::decode_all(&mut &data[..]).map_or(true, |signed| {
-                let number = signed.statement.block_number;
-                number.saturating_add(PASSED_ON) < self.service.newest()
+            Said::decode_all(&mut &data[..]).map_or(true, |said| {
+                let (position, newest) = match said {
+                    Said::Round(signed) => (signed.statement.block_number, self.service.newest()),
+                    Said::Promise(promise) => (promise.statement.slot, self.service.newest_slot()),
+                };
+                position.saturating_add(PASSED_ON) < newest
             })
         })
     }
@@ -148,12 +166,16 @@ pub struct Wires {
 /// Passes statements on until the node ends: own ones from `outgoing`, and those of others.
 pub async fn run(
     service: Arc<CertificateService>,
-    mut outgoing: mpsc::UnboundedReceiver<SignedRound>,
+    mut outgoing: mpsc::UnboundedReceiver<Said>,
     wires: Wires,
 ) {
     let (_, genesis) = service.domain();
     let (reports, mut reported) = mpsc::channel(REPORTS);
-    let judge = Arc::new(Judge { service, reports });
+    let judge = Arc::new(Judge {
+        service,
+        reports,
+        limits: Limits::default(),
+    });
     let mut engine = GossipEngine::new(
         wires.network,
         wires.sync,
@@ -166,8 +188,8 @@ pub async fn run(
     let mut taken = engine.messages_for(topic());
     loop {
         tokio::select! {
-            signed = outgoing.recv() => match signed {
-                Some(signed) => engine.gossip_message(topic(), signed.encode(), false),
+            said = outgoing.recv() => match said {
+                Some(said) => engine.gossip_message(topic(), said.encode(), false),
                 None => return,
             },
             report = reported.recv() => if let Some((peer, change)) = report {

@@ -2,36 +2,51 @@
 //!
 //! Data flow: [`crate::executor_service`] tells of executed rounds; this node signs each of the best chain once, if it has
 //! a key in the set ([`journal`]), and counts what others have signed ([`book`]), which comes and goes by [`gossip`]. With
-//! a quorum there is a [`Certificate`], which is kept as long as the round is, and which RPC serves.
+//! a quorum there is a [`Certificate`], which is kept as long as the round is, and which RPC serves. Who has authored a block
+//! also promises its outcome as soon as it has executed it ([`promises`]). Whoever says two things, or another thing than the
+//! quorum, is accused ([`faults`]).
 
 pub mod book;
+mod client;
+pub mod faults;
 pub mod gossip;
 pub mod journal;
+mod judge;
+mod limits;
+pub mod promises;
+#[cfg(test)]
+mod tests;
+
+pub use client::{Authored, Client, FullChain};
 
 use crate::{
     ethereum_keys,
     metrics::{Alarm, Metrics},
     rounds::{ExecutedRound, Rounds},
-    store::{CERTIFICATES, Store, StoreError, put},
+    store::{CERTIFICATES, Store, StoreError},
 };
-use book::{Book, Noted, SignedRound, WINDOW};
+use book::{Book, SignedRound, WINDOW};
+use codec::{Decode, Encode};
+use faults::{Accusations, EvidenceOf};
 use gear_exe_primitives::{
     H160, H256,
     batch::RouterDomain,
-    certificate::{Certificate, RoundStatement},
+    certificate::{Certificate, PromiseStatement, RoundStatement, SignedPromise},
     quorum::Member,
     report::ValidatorSet,
-    runtime_api::SettlementApi,
     signature::CompactSignature,
 };
-use gear_exe_runtime::opaque::Block;
-use journal::{RoundJournal, RoundJournalError};
+use journal::{Log, Once, RoundJournal, RoundJournalError};
 use parking_lot::Mutex;
-use polkadot_sdk::{
-    sp_api::ProvideRuntimeApi, sp_blockchain::HeaderBackend, sp_core::ecdsa,
-    sp_keystore::KeystorePtr,
+use polkadot_sdk::{sp_core::ecdsa, sp_keystore::KeystorePtr};
+use promises::Promises;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
-use std::{collections::HashMap, sync::Arc};
 use tokio::sync::{broadcast, mpsc};
 
 /// Certificates that a reader may be behind before it is told that it missed some.
@@ -43,36 +58,15 @@ const RAISE_EVERY: u64 = 64;
 /// Blocks behind the best one from which on a node that catches up does not sign: others have.
 const TOO_LATE: u64 = WINDOW / 2;
 
-/// What certificates need of the chain.
-pub trait Client: Send + Sync + 'static {
-    /// Number of the best block.
-    fn best_number(&self) -> u64;
-    /// The validator set of a block.
-    fn set_at(&self, block: H256) -> Option<ValidatorSet>;
-    /// The validator set with an id, as the best block knows it.
-    fn set(&self, id: u64) -> Option<ValidatorSet>;
-}
-
-/// The chain through its client.
-pub struct FullChain<C>(pub Arc<C>);
-
-impl<C> Client for FullChain<C>
-where
-    C: ProvideRuntimeApi<Block> + HeaderBackend<Block> + Send + Sync + 'static,
-    C::Api: SettlementApi<Block>,
-{
-    fn best_number(&self) -> u64 {
-        self.0.info().best_number.into()
-    }
-
-    fn set_at(&self, block: H256) -> Option<ValidatorSet> {
-        self.0.runtime_api().validator_set(block).ok()
-    }
-
-    fn set(&self, id: u64) -> Option<ValidatorSet> {
-        let best = self.0.info().best_hash;
-        self.0.runtime_api().validator_set_at(best, id).ok()?
-    }
+/// What goes over the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Said {
+    /// A validator's statement on a round.
+    #[codec(index = 0)]
+    Round(SignedRound),
+    /// A promise of a block's author.
+    #[codec(index = 1)]
+    Promise(SignedPromise),
 }
 
 /// What a statement of somebody else is.
@@ -80,11 +74,13 @@ where
 pub enum Judged {
     /// It is new and true.
     Counts,
+    /// It is a promise for a block that has not come yet: it is kept, and looked at when that comes.
+    Early,
     /// It was known.
     Known,
     /// Its set or its block lie too far away to say.
     Unknown,
-    /// Nobody has signed it who is said to have.
+    /// Nobody has signed it who is said to have, or who may.
     Forged,
 }
 
@@ -112,24 +108,40 @@ pub struct Parts {
 pub struct CertificateService {
     parts: Parts,
     book: Mutex<Book>,
+    promises: Mutex<Promises>,
+    accusations: Accusations,
+    /// This node has got another outcome than a quorum, or two of one block: it signs nothing until it is started again.
+    halted: Arc<AtomicBool>,
     sets: Mutex<HashMap<u64, Arc<[Member]>>>,
     certified: broadcast::Sender<Certificate>,
     /// Own statements, on their way to the network.
-    outgoing: mpsc::UnboundedSender<SignedRound>,
+    outgoing: mpsc::UnboundedSender<Said>,
+}
+
+/// What comes out of the service.
+pub struct Outlets {
+    /// For [`gossip::run`].
+    pub said: mpsc::UnboundedReceiver<Said>,
+    /// For [`faults::Reporter::run`].
+    pub evidence: mpsc::Receiver<EvidenceOf>,
 }
 
 impl CertificateService {
-    /// With nothing signed or known yet. What it signs comes out of the receiver.
-    pub fn new(parts: Parts) -> (Arc<Self>, mpsc::UnboundedReceiver<SignedRound>) {
-        let (outgoing, receiver) = mpsc::unbounded_channel();
+    /// With nothing signed or known yet.
+    pub fn new(parts: Parts) -> (Arc<Self>, Outlets) {
+        let (outgoing, said) = mpsc::unbounded_channel();
+        let (accusations, evidence) = Accusations::new();
         let service = Self {
             parts,
             book: Mutex::default(),
+            promises: Mutex::default(),
+            accusations,
+            halted: Arc::default(),
             sets: Mutex::default(),
             certified: broadcast::channel(BROADCAST).0,
             outgoing,
         };
-        (Arc::new(service), receiver)
+        (Arc::new(service), Outlets { said, evidence })
     }
 
     /// Signs rounds until the node ends.
@@ -167,6 +179,18 @@ impl CertificateService {
         self.parts.store.get(CERTIFICATES, block)
     }
 
+    /// What the author of a recent block has promised of it; nothing if it has not, or that was not told.
+    pub fn promise_of(&self, block: H256) -> Option<SignedPromise> {
+        let author = self.parts.client.author(block)?;
+        self.promises.lock().of(&author, block)
+    }
+
+    /// Hands something to the network.
+    pub fn publish(&self, said: Said) {
+        // Nobody is there only when the node ends.
+        let _ = self.outgoing.send(said);
+    }
+
     /// The Router and the chain that statements belong to.
     pub const fn domain(&self) -> (&RouterDomain, H256) {
         (&self.parts.domain, self.parts.genesis)
@@ -194,59 +218,111 @@ impl CertificateService {
         Some(members)
     }
 
-    /// Signs an executed round with each own key of its set.
+    /// Signs an executed round with each own key of its set, and promises it if the block is this node's.
     fn executed(&self, round: &ExecutedRound) {
-        let number = round.block.number;
+        let (number, hash, outcome) = (round.block.number, round.block.hash, round.outcome.root());
         self.book.lock().advance(number);
-        if number.is_multiple_of(RAISE_EVERY)
-            && let Err(error) = self.parts.journal.raise(number.saturating_sub(WINDOW))
-        {
-            self.parts.metrics.raise(Alarm::StoreDamaged, error);
+        if number.is_multiple_of(RAISE_EVERY) {
+            self.forget(number);
         }
         // The genesis block has no round to sign.
         if number == 0 || number.saturating_add(TOO_LATE) < self.parts.client.best_number() {
             return;
         }
-        let Some(set) = self.parts.client.set_at(round.block.hash) else {
+        let Some(set) = self.parts.client.set_at(hash) else {
             return;
         };
         let set_id = set.id;
+        let mut book = self.book.lock();
+        book.execute(number, hash, set_id, outcome);
+        drop(book);
+        self.compare(number, hash);
+        if let Some(author) = self.parts.client.author(hash) {
+            self.promises.lock().advance(author.slot);
+            self.promise(&author, hash, outcome);
+        }
         let Some(members) = self.remember(set) else {
             return;
         };
         let statement = RoundStatement {
             set_id,
             block_number: number,
-            block_hash: round.block.hash,
+            block_hash: hash,
             anchor: round.anchor.id(),
-            outcome: round.outcome.root(),
+            outcome,
         };
         for (place, address, key) in self.own(&members) {
-            match self.sign(&statement, address, &key) {
-                Ok(signature) => {
-                    let signed = SignedRound {
-                        statement,
-                        place,
-                        signature,
-                    };
-                    self.count(signed, &members);
-                    // Nobody is there only when the node ends.
-                    let _ = self.outgoing.send(signed);
-                }
-                Err(error @ RoundJournalError::Old(_)) => {
-                    tracing::debug!(%error, "a round is not signed");
-                }
-                Err(error) => self.parts.metrics.raise(Alarm::RoundNotSigned, error),
+            let digest = statement.digest(self.parts.genesis, &self.parts.domain);
+            let log = &self.parts.journal.rounds;
+            if let Some(signature) = self.sign(log, &statement, digest, address, &key) {
+                let signed = SignedRound {
+                    statement,
+                    place,
+                    signature,
+                };
+                self.count(signed, &members);
+                self.publish(Said::Round(signed));
             }
         }
-        self.compare(&statement);
+    }
+
+    /// Promises the outcome of an own block, or passes on what its author has promised before the block came.
+    fn promise(&self, author: &Authored, block: H256, outcome: H256) {
+        let own = self.keys();
+        let Some((_, key)) = own.iter().find(|(address, _)| *address == author.address) else {
+            let early = self.promises.lock().confirm(author, block);
+            if let Some(promise) = early {
+                self.publish(Said::Promise(promise));
+                self.hold_to(&promise, author.address);
+            }
+            return;
+        };
+        let statement = PromiseStatement {
+            set_id: author.set_id,
+            slot: author.slot,
+            block_hash: block,
+            outcome,
+        };
+        let digest = statement.digest(self.parts.genesis, &self.parts.domain);
+        let log = &self.parts.journal.promises;
+        if let Some(signature) = self.sign(log, &statement, digest, author.address, key) {
+            let promise = SignedPromise {
+                statement,
+                signature,
+            };
+            let mut promises = self.promises.lock();
+            promises.note(promise, author.address);
+            promises.confirm(author, block);
+            drop(promises);
+            self.publish(Said::Promise(promise));
+        }
+    }
+
+    /// What lies far behind is signed no more.
+    fn forget(&self, number: u64) {
+        let slot = self.promises.lock().newest();
+        let journal = &self.parts.journal;
+        let raised = journal
+            .rounds
+            .raise(number.saturating_sub(WINDOW))
+            .and_then(|()| {
+                journal
+                    .promises
+                    .raise(slot.saturating_sub(promises::WINDOW))
+            });
+        if let Err(error) = raised {
+            self.parts.metrics.raise(Alarm::StoreDamaged, error);
+        }
+    }
+
+    /// This node's keys.
+    fn keys(&self) -> Vec<(H160, ecdsa::Public)> {
+        let keystore = self.parts.keystore.as_ref();
+        keystore.map_or_else(Vec::new, |keystore| ethereum_keys::all(&**keystore))
     }
 
     fn own(&self, members: &[Member]) -> Vec<(u32, H160, ecdsa::Public)> {
-        let Some(keystore) = &self.parts.keystore else {
-            return Vec::new();
-        };
-        ethereum_keys::all(&**keystore)
+        self.keys()
             .into_iter()
             .filter_map(|(address, key)| {
                 let place = members
@@ -257,16 +333,42 @@ impl CertificateService {
             .collect()
     }
 
-    fn sign(
+    /// Signs a statement once, if this node signs at all. What stands in the way is told.
+    fn sign<S: Once>(
         &self,
-        statement: &RoundStatement,
+        log: &Log<S>,
+        statement: &S,
+        digest: H256,
         address: H160,
         key: &ecdsa::Public,
-    ) -> Result<CompactSignature, RoundJournalError> {
-        self.parts.journal.sign_once(statement, address, || {
-            let digest = statement.digest(self.parts.genesis, &self.parts.domain);
-            self.sign_digest(key, digest)
-        })
+    ) -> Option<CompactSignature> {
+        if self.is_halted() {
+            return None;
+        }
+        let signed = log.sign_once(statement, address, || self.sign_digest(key, digest));
+        match signed {
+            Ok(signature) => return Some(signature),
+            Err(error @ RoundJournalError::Old(_)) => {
+                tracing::debug!(%error, "a round is not signed");
+            }
+            Err(error) => {
+                if error.is_two_outcomes() {
+                    self.halted.store(true, Ordering::Relaxed);
+                }
+                self.parts.metrics.raise(Alarm::RoundNotSigned, error);
+            }
+        }
+        None
+    }
+
+    /// Whether this node signs nothing any more, since what it computes is wrong. It is to be repaired and started again.
+    pub fn is_halted(&self) -> bool {
+        self.halted.load(Ordering::Relaxed)
+    }
+
+    /// The same, to be watched by whatever else signs.
+    pub fn halt(&self) -> Arc<AtomicBool> {
+        self.halted.clone()
     }
 
     fn sign_digest(&self, key: &ecdsa::Public, digest: H256) -> Result<CompactSignature, String> {
@@ -275,8 +377,11 @@ impl CertificateService {
     }
 
     /// Signs what clients are told of a message, by an own key in the current set: signature and signer. Nothing if this node
-    /// has none.
+    /// has none, or does not sign any more.
     pub fn sign_for_clients(&self, digest: H256) -> Option<(CompactSignature, H160)> {
+        if self.is_halted() {
+            return None;
+        }
         let best = self.parts.rounds.best()?;
         let set = self.parts.client.set_at(best.block.hash)?;
         let (_, address, key) = self.own(&set.members).into_iter().next()?;
@@ -289,23 +394,6 @@ impl CertificateService {
         }
     }
 
-    /// Looks at a statement of somebody else, and counts it if it is true.
-    pub fn judge(&self, signed: SignedRound) -> Judged {
-        let statement = signed.statement;
-        if !self.is_kept(statement.block_number) {
-            return Judged::Unknown;
-        }
-        let Some(members) = self.members(statement.set_id) else {
-            return Judged::Unknown;
-        };
-        let digest = statement.digest(self.parts.genesis, &self.parts.domain);
-        let signer = members.get(signed.place as usize);
-        if signer.map(|member| Ok(member.address)) != Some(signed.signature.recover(digest)) {
-            return Judged::Forged;
-        }
-        self.count(signed, &members)
-    }
-
     /// Number of the newest block that this node has executed.
     pub fn newest(&self) -> u64 {
         self.book.lock().newest()
@@ -316,61 +404,8 @@ impl CertificateService {
         self.book.lock().keeps(number)
     }
 
-    fn count(&self, signed: SignedRound, members: &Arc<[Member]>) -> Judged {
-        let noted = self.book.lock().note(signed, members);
-        match noted {
-            Noted::New => Judged::Counts,
-            Noted::Known => Judged::Known,
-            Noted::Ignored => Judged::Unknown,
-            Noted::Certified(certificate) => {
-                self.certify(certificate);
-                Judged::Counts
-            }
-            Noted::Contradiction(first) => {
-                tracing::error!(
-                    block = ?signed.statement.block_hash, number = signed.statement.block_number,
-                    set = signed.statement.set_id, place = signed.place,
-                    first = ?first.statement.outcome, second = ?signed.statement.outcome,
-                    "a validator has signed two outcomes of one block"
-                );
-                self.parts.metrics.contradictions.inc();
-                Judged::Known
-            }
-        }
-    }
-
-    fn certify(&self, certificate: Certificate) {
-        let statement = certificate.statement;
-        let kept = put(CERTIFICATES, statement.block_hash, &certificate);
-        if let Err(error) = self.parts.store.apply_soon([kept]) {
-            self.parts.metrics.raise(Alarm::StoreDamaged, error);
-            return;
-        }
-        self.parts.metrics.certified.set(statement.block_number);
-        tracing::debug!(
-            round = statement.block_number, block = ?statement.block_hash, outcome = ?statement.outcome,
-            signers = certificate.signatures.len(), "round certified"
-        );
-        // Nobody listening is no fault.
-        let _ = self.certified.send(certificate);
-    }
-
-    /// A quorum that has got something else is an alarm of this node.
-    fn compare(&self, own: &RoundStatement) {
-        let certificate = self
-            .book
-            .lock()
-            .certificate(own.block_number, own.block_hash);
-        if let Some(certificate) = certificate
-            && certificate.statement.outcome != own.outcome
-        {
-            self.parts.metrics.raise(
-                Alarm::OutcomeDiffers,
-                format!(
-                    "round {}: a quorum has got {:?}, this node {:?}; its store may be damaged, or its program another",
-                    own.block_number, certificate.statement.outcome, own.outcome
-                ),
-            );
-        }
+    /// The slot of the newest block that this node has executed.
+    pub fn newest_slot(&self) -> u64 {
+        self.promises.lock().newest()
     }
 }

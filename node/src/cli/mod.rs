@@ -22,7 +22,7 @@ mod tx;
 
 pub use error::{CliError, Next};
 pub use progress::Progress;
-pub use run::RunArgs;
+pub use run::{RunArgs, run_node};
 
 use clap::{Parser, Subcommand};
 use output::Format;

@@ -114,15 +114,27 @@ impl SubstrateCli for App {
 ///
 /// [`CliError`] says why it could not start, or why it had to end.
 pub fn run(args: RunArgs) -> Result<(), CliError> {
-    require_free(args.rpc_port())?;
     if args.node.shared_params.dev {
+        require_free(args.rpc_port())?;
         run_dev(args)
     } else {
-        let options = options(&args, args.ethereum_rpc.clone());
-        start(App { spec: None }, &args.node, |config| {
-            service::run(config, options)
-        })
+        run_node(args, |_| ())
     }
+}
+
+/// Runs a node of an existing network until it is told to end, for a program that does something with its parts as well.
+///
+/// # Errors
+///
+/// [`CliError`] says why it could not start, or why it had to end.
+pub fn run_node(args: RunArgs, with: impl FnOnce(&service::Node)) -> Result<(), CliError> {
+    require_free(args.rpc_port())?;
+    let options = options(&args, args.ethereum_rpc.clone());
+    start(App { spec: None }, &args.node, |config| {
+        let node = service::build(config, options)?;
+        with(&node);
+        Ok(node.task_manager)
+    })
 }
 
 impl RunArgs {

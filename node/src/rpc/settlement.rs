@@ -11,7 +11,7 @@ use super::{
 use crate::rounds::ExecutedRound;
 use codec::Encode;
 use gear_exe_primitives::{
-    H256, MessageId,
+    H160, H256, MessageId,
     batch::AppliedBatch,
     certificate::{Certificate, ReceiptProof},
     message::receipts_root,
@@ -180,8 +180,43 @@ struct Status {
     roots: Roots,
     /// The quorum's signatures on its round; null if there is none yet, or if it has got another outcome than this node.
     certificate: Option<CertificateShape>,
+    /// What the block's author has promised; null if that was not told, lies far behind, or is another outcome than this
+    /// node's.
+    promise: Option<PromiseShape>,
     /// Set from `committed` on.
     batch: Option<HeldBatch>,
+}
+
+/// A promise: what was signed as typed data `Promise(…)` in the Router's domain, and by whom.
+#[derive(Clone, Debug, Serialize)]
+struct PromiseShape {
+    genesis: H256,
+    set_id: u64,
+    slot: u64,
+    block_hash: H256,
+    outcome: H256,
+    /// 64 bytes (EIP-2098).
+    signature: Hex,
+    /// Address of the author's Ethereum key.
+    author: H160,
+}
+
+/// What the author has promised of this very outcome.
+fn promise(context: &Context, round: &ExecutedRound) -> Option<PromiseShape> {
+    let certificates = &context.deps.certificates;
+    let promise = certificates.promise_of(round.block.hash)?;
+    let (domain, genesis) = certificates.domain();
+    let statement = promise.statement;
+    let author = promise.signature.recover(statement.digest(genesis, domain));
+    (statement.outcome == round.outcome.root()).then_some(PromiseShape {
+        genesis,
+        set_id: statement.set_id,
+        slot: statement.slot,
+        block_hash: statement.block_hash,
+        outcome: statement.outcome,
+        signature: Hex(promise.signature.0.to_vec()),
+        author: author.ok()?,
+    })
 }
 
 /// A certificate: what was signed as typed data `Round(…)` in the Router's domain, and by whom of the set.
@@ -261,7 +296,8 @@ fn find(context: &Context, id: MessageId) -> Result<Option<Status>, RpcError> {
             }
             let (_, genesis) = context.deps.certificates.domain();
             let certificate = certificate.map(|found| CertificateShape::of(&found, genesis));
-            return prove(&round, index, level, certificate, batch).map(Some);
+            let said = (certificate, promise(context, &round));
+            return prove(&round, index, level, said, batch).map(Some);
         }
         at = rounds.round(round.parent);
     }
@@ -304,7 +340,7 @@ fn prove(
     round: &ExecutedRound,
     index: usize,
     level: Level,
-    certificate: Option<CertificateShape>,
+    (certificate, promise): (Option<CertificateShape>, Option<PromiseShape>),
     batch: Option<AppliedBatch>,
 ) -> Result<Status, RpcError> {
     let proof = ReceiptProof::of(&round.outcome, index)
@@ -323,6 +359,7 @@ fn prove(
         },
         roots: Roots::of(round),
         certificate,
+        promise,
         batch: batch.map(Into::into),
     })
 }

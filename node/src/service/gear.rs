@@ -5,8 +5,8 @@ use crate::{
     backend::Backends,
     blobs,
     certificates::{
-        CertificateService, FullChain, Parts as CertificateParts, book::SignedRound, gossip,
-        journal::RoundJournal,
+        CertificateService, FullChain, Outlets, Parts as CertificateParts, faults::Reporter,
+        gossip, journal::RoundJournal,
     },
     codes::Codes,
     equivocations::Equivocations,
@@ -62,7 +62,8 @@ pub struct GearParts {
     settlement: Arc<SettlementService<FullClient, FullPool>>,
     /// Signed rounds and certificates.
     pub certificates: Arc<CertificateService>,
-    signed_rounds: mpsc::UnboundedReceiver<SignedRound>,
+    outlets: Outlets,
+    reporter: Reporter<FullClient, FullPool>,
     equivocations: Equivocations<FullClient, FullPool>,
     events: mpsc::Receiver<ObserverEvent>,
     stale_after: Option<Duration>,
@@ -201,7 +202,7 @@ impl GearParts {
             },
             metrics.clone(),
         );
-        let (certificates, signed_rounds) = CertificateService::new(CertificateParts {
+        let (certificates, outlets) = CertificateService::new(CertificateParts {
             client: Arc::new(FullChain(client.clone())),
             rounds: rounds.clone(),
             keystore: config.role.is_authority().then(|| keystore.clone()),
@@ -211,6 +212,11 @@ impl GearParts {
             domain,
             genesis,
         });
+        let reporter = Reporter {
+            client: client.clone(),
+            pool: pool.clone(),
+            store: store.clone(),
+        };
         let batches = Arc::new(BuiltBatches::new(store.clone(), metrics.clone()));
         let settlement = Arc::new(SettlementService {
             client: client.clone(),
@@ -222,6 +228,7 @@ impl GearParts {
             metrics,
             domain,
             genesis,
+            halted: certificates.halt(),
             submitted: Default::default(),
             unsettled: Default::default(),
         });
@@ -244,7 +251,8 @@ impl GearParts {
             facts,
             settlement,
             certificates,
-            signed_rounds,
+            outlets,
+            reporter,
             equivocations: Equivocations {
                 client: client.clone(),
                 pool: pool.clone(),
@@ -277,7 +285,12 @@ impl GearParts {
         tasks.spawn(
             "gear-gossip",
             GROUP,
-            gossip::run(self.certificates, self.signed_rounds, wires),
+            gossip::run(self.certificates, self.outlets.said, wires),
+        );
+        tasks.spawn(
+            "gear-faults",
+            GROUP,
+            self.reporter.run(self.outlets.evidence),
         );
         tasks.spawn("gear-settlement", GROUP, self.settlement.run());
         tasks.spawn("gear-equivocations", GROUP, self.equivocations.run());

@@ -10,7 +10,7 @@ mod gear;
 pub use gear::GearParts;
 
 use crate::{
-    certificates::gossip,
+    certificates::{CertificateService, gossip},
     chain_spec::HostFunctions,
     metrics::Metrics,
     natives::NativeService,
@@ -94,6 +94,8 @@ pub struct Node {
     pub rounds: Arc<dyn Rounds>,
     /// Batches that it has built.
     pub batches: Arc<dyn Batches>,
+    /// Signed rounds, promises and certificates.
+    pub certificates: Arc<CertificateService>,
     /// Ethereum, as it follows it.
     pub ethereum: Observer,
     /// Gauges and alarms.
@@ -316,6 +318,7 @@ pub fn build(mut config: Configuration, options: GearOptions) -> Result<Node, Er
         pool,
         rounds: parts.rounds.clone(),
         batches: parts.batches.clone(),
+        certificates: parts.certificates.clone(),
         ethereum: parts.observer.clone(),
         metrics,
         domain: parts.domain,

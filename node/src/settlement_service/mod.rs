@@ -42,7 +42,10 @@ use polkadot_sdk::{
 };
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::broadcast::error::RecvError;
@@ -106,6 +109,8 @@ pub struct SettlementService<C, P> {
     pub domain: RouterDomain,
     /// Genesis hash of the chain.
     pub genesis: H256,
+    /// What this node has computed of a round is wrong: nothing is signed.
+    pub halted: Arc<AtomicBool>,
     /// When a signature was handed over last, in chain blocks, by seal and signer.
     pub submitted: Mutex<BTreeMap<(u64, H160), u64>>,
     /// Executed rounds with changes that the Router does not hold: number, and time of the anchor.
@@ -177,7 +182,10 @@ where
         };
         self.note_age(router.last_round);
         self.forget(seals.first().map_or(0, |seal| seal.number))?;
-        let keys = ethereum_keys::all(&*self.keystore);
+        let keys = match self.halted.load(Ordering::Relaxed) {
+            true => Vec::new(),
+            false => ethereum_keys::all(&*self.keystore),
+        };
         let mut transactions = Vec::new();
         let mut healthy = true;
         for status in seals {

@@ -14,7 +14,11 @@ use frame_system::RawOrigin;
 use gear_exe_primitives::{
     H160, H256,
     batch::{BatchHeader, RouterDomain},
+    certificate::{PromiseStatement, RoundStatement, SignedPromise, Tally},
+    ethereum::BlockId,
     evidence::{DoubleSign, SealStatement, SignedStatement},
+    faults::BrokenPromise,
+    quorum::Member,
     signature::{CompactSignature, address_of_secret},
 };
 use polkadot_sdk::{frame_benchmarking::v2::*, frame_support, frame_system, sp_runtime::Perbill};
@@ -94,6 +98,54 @@ fn evidence<T: Config>() -> Result<EvidenceOf<T>, BenchmarkError> {
     }))
 }
 
+/// The key of a member of the largest set.
+fn secret(number: u32) -> [u8; 32] {
+    let mut secret = [1; 32];
+    secret[28..].copy_from_slice(&number.to_be_bytes());
+    secret
+}
+
+/// A promise of the validator that offends, against a certificate that all of the largest set have signed.
+fn broken_promise<T: Config>() -> Result<EvidenceOf<T>, BenchmarkError> {
+    let genesis = T::Seals::genesis();
+    let decided = RoundStatement {
+        set_id: 0,
+        block_number: u64::MAX,
+        block_hash: H256::repeat_byte(1),
+        anchor: BlockId::default(),
+        outcome: H256::repeat_byte(1),
+    };
+    let size = T::MaxValidators::get();
+    let mut tally = Tally::new(decided, size as usize);
+    let mut members = Vec::new();
+    for number in 0..size {
+        let member = Member {
+            address: address_of_secret(&secret(number)).map_err(|_| "secret")?,
+            weight: 1,
+        };
+        let signature = CompactSignature::sign(&secret(number), decided.digest(genesis, &DOMAIN))
+            .map_err(|_| "sign")?;
+        tally.add(number as usize, &member, signature);
+        members.push(member);
+    }
+    let certificate = tally.certificate(&members).ok_or("no quorum")?;
+    T::Seals::set_members(0, members);
+    let statement = PromiseStatement {
+        set_id: 0,
+        slot: 1,
+        block_hash: decided.block_hash,
+        outcome: H256::repeat_byte(2),
+    };
+    let digest = statement.digest(genesis, &DOMAIN);
+    Ok(Evidence::BrokenPromise(BrokenPromise {
+        promise: SignedPromise {
+            statement,
+            signature: CompactSignature::sign(&SECRET, digest).map_err(|_| "sign")?,
+        },
+        certificate,
+    }))
+}
+
 /// Opens `count` slashes against an operator, which are due.
 fn fill<T: Config>(operator: H160, count: u32) {
     let mut open = Vec::new();
@@ -164,6 +216,18 @@ mod benchmarks {
             call.authorize(TransactionSource::Local)
                 .ok_or("not authorised")?
                 .map_err(|_| "refused")?;
+        }
+        Ok(())
+    }
+
+    #[benchmark]
+    fn check_certificate() -> Result<(), BenchmarkError> {
+        start::<T>()?;
+        let evidence = broken_promise::<T>()?;
+
+        #[block]
+        {
+            Pallet::<T>::prove(&evidence).map_err(|_| "refused")?;
         }
         Ok(())
     }

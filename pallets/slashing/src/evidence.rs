@@ -1,9 +1,12 @@
 //! Evidence of a fault: what is taken, how it is verified, and to whom it is reported.
 
+mod statements;
+
 use crate::{
-    Config, Eras, Error, Event, Offender, Pallet, Refusal, Seals, Seen, SeenFaults,
-    offences::{AgainstQuorum, DoubleSignature, TwoHeaders},
+    Config, Eras, Error, Event, Offender, Pallet, Refusal, Seals, Seen, SeenFaults, WeightInfo,
+    offences::{AgainstQuorum, DoubleSignature, Statement, TwoHeaders},
     sessions::Member,
+    weights,
 };
 use alloc::{boxed::Box, vec, vec::Vec};
 use codec::{Decode, DecodeWithMemTracking, Encode};
@@ -19,6 +22,7 @@ use frame_system::pallet_prelude::HeaderFor;
 use gear_exe_primitives::{
     H256,
     evidence::{DoubleSign, EvidenceError, SignedStatement, Signer},
+    faults::{BrokenPromise, TwoPromises, TwoRounds, WrongRound},
     host,
 };
 use polkadot_sdk::{
@@ -37,9 +41,6 @@ use scale_info::TypeInfo;
 pub const MAX_SLOT_EVIDENCE: usize = 64 * 1024;
 
 /// What proves a fault.
-///
-/// Numbers 3 and 4 are kept for two `Round`s on one block and two `Promise`s for one slot (protocol.md, section 4). Their
-/// types will be in `gear_exe_primitives::evidence` beside [`DoubleSign`], with a struct in `offences.rs` each.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub enum Evidence<H, Id> {
     /// Two statements on one seal, signed by one Ethereum key. For two batches it is what the Middleware's
@@ -57,6 +58,28 @@ pub enum Evidence<H, Id> {
         /// Proof that the key belonged to a validator: `historical` makes it.
         owner: MembershipProof,
     },
+    /// Two statements on the round of one block, signed by one Ethereum key.
+    #[codec(index = 3)]
+    TwoRounds(TwoRounds),
+    /// Two promises for one slot, signed by one Ethereum key.
+    #[codec(index = 4)]
+    TwoPromises(TwoPromises),
+    /// A statement on a round that differs from the block's certificate.
+    #[codec(index = 5)]
+    WrongRound(WrongRound),
+    /// A promise that differs from the block's certificate.
+    #[codec(index = 6)]
+    BrokenPromise(BrokenPromise),
+}
+
+impl<H, Id> Evidence<H, Id> {
+    /// Whether it is dear to check: it holds an owner's proof, or a certificate. It is not taken from strangers for nothing.
+    const fn is_dear(&self) -> bool {
+        matches!(
+            self,
+            Self::TwoHeaders { .. } | Self::WrongRound(_) | Self::BrokenPromise(_)
+        )
+    }
 }
 
 /// Evidence in the runtime's types.
@@ -67,6 +90,10 @@ pub(crate) enum Fault<T: Config> {
     DoubleSign(DoubleSignature<Offender<T>>),
     AgainstQuorum(AgainstQuorum<Offender<T>>),
     TwoHeaders(TwoHeaders<Offender<T>>),
+    TwoRounds(Statement<TwoRounds, Offender<T>>),
+    TwoPromises(Statement<TwoPromises, Offender<T>>),
+    WrongRound(Statement<WrongRound, Offender<T>>),
+    BrokenPromise(Statement<BrokenPromise, Offender<T>>),
 }
 
 impl<T: Config> Fault<T> {
@@ -76,6 +103,10 @@ impl<T: Config> Fault<T> {
             Self::DoubleSign(offence) => tag(offence),
             Self::AgainstQuorum(offence) => tag(offence),
             Self::TwoHeaders(offence) => tag(offence),
+            Self::TwoRounds(offence) => tag(offence),
+            Self::TwoPromises(offence) => tag(offence),
+            Self::WrongRound(offence) => tag(offence),
+            Self::BrokenPromise(offence) => tag(offence),
         }
     }
 
@@ -84,6 +115,10 @@ impl<T: Config> Fault<T> {
             Self::DoubleSign(offence) => &offence.offender,
             Self::AgainstQuorum(offence) => &offence.offender,
             Self::TwoHeaders(offence) => &offence.offender,
+            Self::TwoRounds(offence) => &offence.offender,
+            Self::TwoPromises(offence) => &offence.offender,
+            Self::WrongRound(offence) => &offence.offender,
+            Self::BrokenPromise(offence) => &offence.offender,
         };
         validator.clone()
     }
@@ -102,6 +137,10 @@ impl<T: Config> From<EvidenceError> for Error<T> {
             EvidenceError::SameDigest => Self::SameDigest,
             EvidenceError::MalformedSignature => Self::MalformedSignature,
             EvidenceError::DifferentSigners => Self::DifferentSigners,
+            EvidenceError::DifferentBlocks => Self::DifferentBlocks,
+            EvidenceError::DifferentSlots => Self::DifferentSlots,
+            EvidenceError::DifferentSets => Self::DifferentSets,
+            EvidenceError::NoCertificate => Self::NoCertificate,
         }
     }
 }
@@ -161,6 +200,21 @@ impl<T: Config> Pallet<T> {
                 equivocation,
                 owner,
             } => Self::prove_two_headers(equivocation, owner),
+            Evidence::TwoRounds(evidence) => Self::prove_two_rounds(evidence),
+            Evidence::TwoPromises(evidence) => Self::prove_two_promises(evidence),
+            Evidence::WrongRound(evidence) => Self::prove_wrong_round(evidence),
+            Evidence::BrokenPromise(evidence) => Self::prove_broken_promise(evidence),
+        }
+    }
+
+    /// What checking evidence costs besides what checking two signatures does.
+    pub(crate) fn weight_of_checking(evidence: &EvidenceOf<T>) -> Weight {
+        match evidence {
+            Evidence::TwoHeaders { .. } => weights::proof_part(T::DbWeight::get()),
+            Evidence::WrongRound(_) | Evidence::BrokenPromise(_) => {
+                T::WeightInfo::check_certificate()
+            }
+            _ => Weight::zero(),
         }
     }
 
@@ -251,6 +305,10 @@ impl<T: Config> Pallet<T> {
             Fault::DoubleSign(offence) => T::Offences::report_offence(reporters, offence),
             Fault::AgainstQuorum(offence) => T::Offences::report_offence(reporters, offence),
             Fault::TwoHeaders(offence) => T::Offences::report_offence(reporters, offence),
+            Fault::TwoRounds(offence) => T::Offences::report_offence(reporters, offence),
+            Fault::TwoPromises(offence) => T::Offences::report_offence(reporters, offence),
+            Fault::WrongRound(offence) => T::Offences::report_offence(reporters, offence),
+            Fault::BrokenPromise(offence) => T::Offences::report_offence(reporters, offence),
         }
         .map_err(|_| Error::<T>::DuplicateEvidence)?;
         Self::deposit_event(Event::FaultProven { kind, validator });
@@ -261,9 +319,8 @@ impl<T: Config> Pallet<T> {
         source: TransactionSource,
         evidence: &EvidenceOf<T>,
     ) -> TransactionValidityWithRefund {
-        // An owner's proof is dear to check, so it is not taken from strangers for nothing.
         let foreign = matches!(source, TransactionSource::External);
-        let dear = matches!(evidence, Evidence::TwoHeaders { .. });
+        let dear = evidence.is_dear();
         ensure!(!(foreign && dear), Refusal::NotLocal);
         let fault = Self::prove(evidence).map_err(|error| match error {
             Error::<T>::DuplicateEvidence => Refusal::Duplicate,

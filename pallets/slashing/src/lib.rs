@@ -65,7 +65,10 @@ pub mod pallet {
         weights::Weight,
     };
     use frame_system::pallet_prelude::*;
-    use gear_exe_primitives::{H160, H256};
+    use gear_exe_primitives::{
+        H160, H256,
+        faults::{BrokenPromise, TwoPromises, TwoRounds, WrongRound},
+    };
     use polkadot_sdk::{
         sp_application_crypto::RuntimeAppPublic,
         sp_runtime::{Perbill, traits::SaturatedConversion},
@@ -113,7 +116,24 @@ pub mod pallet {
                 offences::DoubleSignature<Offender<Self>>,
             > + ReportOffence<Self::AccountId, Offender<Self>, offences::AgainstQuorum<Offender<Self>>>
             + ReportOffence<Self::AccountId, Offender<Self>, offences::TwoHeaders<Offender<Self>>>
-            + ReportOffence<Self::AccountId, Offender<Self>, offences::Absence<Offender<Self>>>;
+            + ReportOffence<Self::AccountId, Offender<Self>, offences::Absence<Offender<Self>>>
+            + ReportOffence<
+                Self::AccountId,
+                Offender<Self>,
+                offences::Statement<TwoRounds, Offender<Self>>,
+            > + ReportOffence<
+                Self::AccountId,
+                Offender<Self>,
+                offences::Statement<TwoPromises, Offender<Self>>,
+            > + ReportOffence<
+                Self::AccountId,
+                Offender<Self>,
+                offences::Statement<WrongRound, Offender<Self>>,
+            > + ReportOffence<
+                Self::AccountId,
+                Offender<Self>,
+                offences::Statement<BrokenPromise, Offender<Self>>,
+            >;
         /// Who stands behind validators on Ethereum.
         type Operators: Operators<Self::AccountId>;
         /// Where commitments for Ethereum go.
@@ -364,12 +384,20 @@ pub mod pallet {
         NotDecided,
         /// A header has no slot, or no seal.
         MalformedHeader,
-        /// The headers are for different slots.
+        /// The headers, or promises, are for different slots.
         DifferentSlots,
         /// The owner's proof is for another session than that of the slot.
         WrongSession,
         /// Headers and proof are longer than 64 KiB.
         TooLarge,
+        /// The statements are about different blocks.
+        DifferentBlocks,
+        /// The statement and the certificate are in the names of different sets.
+        DifferentSets,
+        /// The certificate does not verify: it has no quorum of its set, or signatures of others.
+        NoCertificate,
+        /// The set of the certificate is not known, or is kept no longer.
+        UnknownSet,
     }
 
     #[pallet::hooks]
@@ -400,7 +428,7 @@ pub mod pallet {
         ///
         /// - `evidence`: what the validator has signed.
         #[pallet::call_index(0)]
-        #[pallet::weight((Pallet::<T>::weight_of_report(), DispatchClass::Operational))]
+        #[pallet::weight((Pallet::<T>::weight_of_reporting(evidence), DispatchClass::Operational))]
         pub fn report(
             origin: OriginFor<T>,
             evidence: Box<EvidenceOf<T>>,
@@ -415,9 +443,9 @@ pub mod pallet {
         ///
         /// - `evidence`: what the validator has signed.
         #[pallet::call_index(1)]
-        #[pallet::weight((Pallet::<T>::weight_of_report(), DispatchClass::Operational))]
+        #[pallet::weight((Pallet::<T>::weight_of_reporting(evidence), DispatchClass::Operational))]
         #[pallet::weight_of_authorize(
-            T::WeightInfo::authorize_report().saturating_add(weights::proof_part(T::DbWeight::get()))
+            T::WeightInfo::authorize_report().saturating_add(Pallet::<T>::weight_of_checking(evidence))
         )]
         #[pallet::authorize(|source: TransactionSource, evidence: &Box<EvidenceOf<T>>| Self::authorize_report(source, evidence))]
         pub fn report_unsigned(
@@ -452,7 +480,12 @@ pub mod pallet {
     }
 
     impl<T: Config> Pallet<T> {
-        /// What a report costs, with what Staking does.
+        /// What a call that reports `evidence` costs.
+        fn weight_of_reporting(evidence: &EvidenceOf<T>) -> Weight {
+            Self::weight_of_report().saturating_add(Self::weight_of_checking(evidence))
+        }
+
+        /// What a report of two signatures costs, with what Staking does.
         fn weight_of_report() -> Weight {
             T::WeightInfo::report().saturating_add(weights::staking_part(T::DbWeight::get()))
         }

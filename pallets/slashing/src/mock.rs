@@ -14,8 +14,12 @@ use frame_system::{EnsureRoot, EnsureSignedBy, RawOrigin};
 use gear_exe_primitives::{
     H160, H256,
     batch::{BatchHeader, RouterDomain},
+    certificate::{Certificate, PromiseStatement, RoundStatement, SignedPromise},
+    ethereum::BlockId,
     evidence::{DoubleSign, OnFault, SealStatement, SignedStatement},
+    faults::{BrokenPromise, RoundSignature, TwoPromises, TwoRounds, WrongRound},
     host,
+    quorum::{self, Member},
     signature::{CompactSignature, address_of_secret},
     vote::EmptyBatch,
 };
@@ -233,6 +237,8 @@ parameter_types! {
     pub static Pushed: Vec<Commitment> = Vec::new();
     pub static Router: Option<RouterDomain> = Some(DOMAIN);
     pub static DecidedSeals: BTreeMap<(u64, H256), H256> = BTreeMap::new();
+    /// Sets that are not made of all signers with equal weights.
+    pub static MemberSets: BTreeMap<u64, Vec<Member>> = BTreeMap::new();
     pub static Addresses: BTreeMap<AccountId, H160> = BTreeMap::new();
     /// Eras in which ETH did not count.
     pub static WithoutEth: Vec<EraIndex> = Vec::new();
@@ -299,9 +305,29 @@ impl Seals for Around {
         DecidedSeals::get().get(&(number, hash)).copied()
     }
 
+    fn members(set_id: u64) -> Option<Vec<Member>> {
+        if let Some(members) = MemberSets::get().get(&set_id) {
+            return Some(members.clone());
+        }
+        let members = Signers::<Test>::get(set_id)?.members.into_iter();
+        Some(
+            members
+                .map(|(address, _)| Member {
+                    address,
+                    weight: 10,
+                })
+                .collect(),
+        )
+    }
+
     #[cfg(feature = "runtime-benchmarks")]
     fn set_domain(domain: RouterDomain) {
         Router::set(Some(domain));
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set_members(set_id: u64, members: Vec<Member>) {
+        MemberSets::mutate(|sets| sets.insert(set_id, members));
     }
 }
 
@@ -421,6 +447,7 @@ pub fn new_test_ext() -> TestExternalities {
     Pushed::set(Vec::new());
     Router::set(Some(DOMAIN));
     DecidedSeals::set(BTreeMap::new());
+    MemberSets::set(BTreeMap::new());
     Addresses::set((1..VALIDATORS).map(|who| (who, operator(who))).collect());
     WithoutEth::set(Vec::new());
     Rules::set(rules());

@@ -1,13 +1,22 @@
 //! The kinds of offences that are ours, how much each costs, and what each means for ETH.
 //!
+//! What is said of rounds and in slots is in `statements.rs`.
+//!
 //! GRANDPA's equivocations and heartbeats that are missing come from their own pallets. All go through [`Noted`], so
 //! that the handler knows of what kind an offence is: `pallet-offences` does not tell it.
+
+mod statements;
+
+pub use statements::{Proves, Statement};
 
 use crate::{Config, Eras as _, Event, Incident, Offender, Pallet, Reporting, Signers};
 use alloc::{vec, vec::Vec};
 use codec::Encode;
 use core::marker::PhantomData;
-use gear_exe_primitives::{H160, H256};
+use gear_exe_primitives::{
+    H160, H256,
+    faults::{BrokenPromise, WrongRound},
+};
 use polkadot_sdk::{
     sp_io::hashing::blake2_256,
     sp_runtime::Perbill,
@@ -30,13 +39,13 @@ pub enum Ethereum {
 
 /// What an offence of this kind means for the operator's ETH.
 ///
-/// Being away costs VARA only. A digest against the quorum's may be the quorum's fault, so it is never automatic.
+/// Being away costs VARA only. What is said against a quorum may be the quorum's fault, so it is never automatic.
 /// Everything else is proven by what the validator has signed.
 pub fn ethereum(kind: &Kind) -> Ethereum {
     const HEARTBEAT: Kind = *b"im-online:offlin";
     match *kind {
         HEARTBEAT | Absence::<()>::KIND => Ethereum::Spared,
-        AgainstQuorum::<()>::KIND => Ethereum::Approved,
+        AgainstQuorum::<()>::KIND | WrongRound::KIND | BrokenPromise::KIND => Ethereum::Approved,
         _ => Ethereum::Slashed,
     }
 }

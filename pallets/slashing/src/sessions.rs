@@ -97,23 +97,33 @@ impl<T: Config> Pallet<T> {
     /// The session whose validators author in `slot`. The first block of a session is still authored by those of the
     /// session before.
     pub(crate) fn session_of_slot(slot: u64) -> Option<SessionIndex> {
-        Self::last_session(|start| start.slot < slot || start == SessionStart::default())
+        Self::last_session(|start| start.begins_before(slot))
     }
 
     /// The member that signed, of the newest set in whose name it did so, and the session that counts.
     pub(crate) fn member(signer: &Signer) -> Option<Member<T::AccountId>> {
-        let [one, other] = signer.sets;
+        Self::member_at(signer.address, signer.sets, |start| {
+            start.block <= signer.seal_number
+        })
+    }
+
+    /// The same for anything that was signed in the last session that `begins` by then.
+    pub(crate) fn member_at(
+        address: H160,
+        [one, other]: [u64; 2],
+        begins: impl Fn(SessionStart) -> bool,
+    ) -> Option<Member<T::AccountId>> {
         let (set, validator) = [one.max(other), one.min(other)]
             .into_iter()
             .find_map(|set_id| {
                 let set = Signers::<T>::get(set_id)?;
-                let found = set.members.iter().find(|(key, _)| *key == signer.address);
+                let found = set.members.iter().find(|(key, _)| *key == address);
                 let (_, validator) = found?.clone();
                 Some((set, validator))
             })?;
-        // A seal of which nothing is known is older than what is kept, so the set's first session is its.
-        let sealed = Self::last_session(|start| start.block <= signer.seal_number);
-        let session = sealed.unwrap_or(set.first).max(set.first).min(set.last);
+        // Something of whose time nothing is known is older than what is kept, so the set's first session is its.
+        let signed = Self::last_session(begins);
+        let session = signed.unwrap_or(set.first).max(set.first).min(set.last);
         Some(Member {
             validator,
             session,

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{BoundedVec, traits::ConstU32};
-use gear_exe_primitives::{H160, H256, batch::RouterDomain};
+use gear_exe_primitives::{H160, H256, batch::RouterDomain, quorum::Member};
 use polkadot_sdk::{
     frame_support,
     sp_runtime::{
@@ -65,9 +65,15 @@ pub trait Seals {
     /// The digest that a quorum signed for the seal: its batch's, or the empty statement's. Nothing while it is not
     /// decided, or is kept no longer.
     fn decided(number: u64, hash: H256) -> Option<H256>;
+    /// The members of a validator set, in the order of its bitmap, with their weights. Nothing of a set that is kept no longer:
+    /// certificates of it are not taken as evidence any more.
+    fn members(set_id: u64) -> Option<Vec<Member>>;
     /// Makes this the Router that signatures are bound to.
     #[cfg(feature = "runtime-benchmarks")]
     fn set_domain(domain: RouterDomain);
+    /// Makes these the members of a validator set.
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set_members(set_id: u64, members: Vec<Member>);
 }
 
 /// What Ethereum is told.
@@ -355,6 +361,13 @@ pub struct SessionStart {
     pub block: u64,
     /// The slot of that block.
     pub slot: u64,
+}
+
+impl SessionStart {
+    /// Whether its validators may author in `slot`: the first block of a session is still authored by those before.
+    pub(crate) fn begins_before(&self, slot: u64) -> bool {
+        self.slot < slot || *self == Self::default()
+    }
 }
 
 /// The accounts behind a validator set's Ethereum keys.

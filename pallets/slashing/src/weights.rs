@@ -16,6 +16,8 @@ pub trait WeightInfo {
     fn report() -> Weight;
     /// Checking it.
     fn authorize_report() -> Weight;
+    /// Checking a certificate of the largest set, beside a signature.
+    fn check_certificate() -> Weight;
     /// Cancelling a slash.
     fn cancel() -> Weight;
     /// Approving a slash.
@@ -54,6 +56,10 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
         Weight::from_parts(98_507_000, 7_861).saturating_add(D::get().reads_writes(9, 0))
     }
 
+    fn check_certificate() -> Weight {
+        Weight::from_parts(9_000_000_000, 7_861).saturating_add(D::get().reads_writes(10, 0))
+    }
+
     fn cancel() -> Weight {
         Weight::from_parts(31_928_000, 2_904).saturating_add(D::get().reads_writes(6, 4))
     }
@@ -81,6 +87,10 @@ impl WeightInfo for () {
 
     fn authorize_report() -> Weight {
         Measured::<RocksDbWeight>::authorize_report()
+    }
+
+    fn check_certificate() -> Weight {
+        Measured::<RocksDbWeight>::check_certificate()
     }
 
     fn cancel() -> Weight {

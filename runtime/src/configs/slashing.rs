@@ -5,7 +5,10 @@ use crate::{
     AccountId, AuraId, Historical, Offences, Restaking, Runtime, Settlement, Staking, Timestamp,
     governance::origins, parameters,
 };
-use gear_exe_primitives::{H160, H256, batch::RouterDomain, outbox::OutboxItem, vote::EmptyBatch};
+use alloc::vec::Vec;
+use gear_exe_primitives::{
+    H160, H256, batch::RouterDomain, outbox::OutboxItem, quorum::Member, vote::EmptyBatch,
+};
 use pallet_settlement::SealResult;
 use pallet_slashing::{Commitment, Noted, OverStaking};
 use polkadot_sdk::{
@@ -114,9 +117,19 @@ impl pallet_slashing::Seals for Glue {
         })
     }
 
+    fn members(set_id: u64) -> Option<Vec<Member>> {
+        Settlement::validator_set_at(set_id).map(|set| set.members)
+    }
+
     #[cfg(feature = "runtime-benchmarks")]
     fn set_domain(domain: RouterDomain) {
         pallet_settlement::Domain::<Runtime>::put(domain);
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set_members(set_id: u64, members: Vec<Member>) {
+        let members = polkadot_sdk::frame_support::BoundedVec::truncate_from(members);
+        pallet_settlement::Sets::<Runtime>::insert(set_id, members);
     }
 }
 

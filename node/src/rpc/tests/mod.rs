@@ -9,7 +9,7 @@ mod subscription;
 
 use super::{Chain, GearDeps, gear};
 use crate::{
-    certificates::{CertificateService, Client, Parts, journal::RoundJournal},
+    certificates::{Authored, CertificateService, Client, Parts, journal::RoundJournal},
     metrics::Metrics,
     natives::{Ended, Natives, NativesError, Rejection, Submitting},
     rounds::{Batches, ExecutedRound, Rounds},
@@ -247,6 +247,16 @@ impl Holder {
 }
 
 impl Client for Holder {
+    // Block n is the only validator's, in slot n.
+    fn author(&self, block: H256) -> Option<Authored> {
+        let slot = self.round(block)?.block.number;
+        Some(Authored {
+            slot,
+            set_id: 1,
+            address: address_of_secret(&VALIDATOR).unwrap(),
+        })
+    }
+
     fn best_number(&self) -> u64 {
         self.best().map_or(0, |round| round.block.number)
     }

@@ -2,7 +2,10 @@
 
 use super::*;
 use codec::DecodeAll;
-use gear_exe_primitives::{batch::BatchHeader, hashing::keccak256, merkle};
+use gear_exe_primitives::{
+    batch::BatchHeader, certificate::PromiseStatement, hashing::keccak256, merkle,
+    signature::CompactSignature,
+};
 
 fn field<T: serde::de::DeserializeOwned>(value: &Value, name: &str) -> T {
     serde_json::from_value(value[name].clone()).unwrap()
@@ -133,6 +136,27 @@ async fn statuses_rise() {
         (&json!(1), &json!("0x01"))
     );
     assert_eq!(certificate["signatures"].as_array().unwrap().len(), 1);
+    // Its author has promised it.
+    let promise = &executed["promise"];
+    let statement = PromiseStatement {
+        set_id: field(promise, "set_id"),
+        slot: field(promise, "slot"),
+        block_hash: field(promise, "block_hash"),
+        outcome: field(promise, "outcome"),
+    };
+    assert_eq!(
+        (statement.set_id, statement.slot, statement.block_hash),
+        (1, 3, round.block.hash)
+    );
+    assert_eq!(statement.outcome, round.outcome.root());
+    let signature = promise["signature"].as_str().unwrap();
+    let signature = hex::decode(signature.strip_prefix("0x").unwrap()).unwrap();
+    let signer = CompactSignature(signature.try_into().unwrap())
+        .recover(statement.digest(GENESIS, &DOMAIN))
+        .unwrap();
+    assert_eq!(Ok(signer), address_of_secret(&VALIDATOR));
+    assert_eq!(promise["author"], json!(signer));
+    assert_eq!(promise["genesis"], json!(GENESIS));
     assert_eq!(
         executed["block"],
         json!({"number": 3, "hash": round.block.hash})

@@ -128,6 +128,98 @@ pub fn two_headers(account: AccountId, number: u64) -> EvidenceOf<Test> {
     }
 }
 
+/// A statement on the round of block `number`, of the set that votes now.
+pub fn round(number: u64, outcome: u8) -> RoundStatement {
+    RoundStatement {
+        set_id: SetId::get(),
+        block_number: number,
+        block_hash: seal_hash(number),
+        anchor: BlockId::default(),
+        outcome: H256::repeat_byte(outcome),
+    }
+}
+
+pub fn sign_round(account: AccountId, statement: RoundStatement) -> RoundSignature {
+    let digest = statement.digest(GENESIS, &DOMAIN);
+    RoundSignature {
+        statement,
+        signature: CompactSignature::sign(&secret(account), digest).unwrap(),
+    }
+}
+
+/// `account` signs two statements on block `number`.
+pub fn two_rounds(account: AccountId, number: u64) -> EvidenceOf<Test> {
+    Evidence::TwoRounds(TwoRounds {
+        first: sign_round(account, round(number, 1)),
+        second: sign_round(account, round(number, 2)),
+    })
+}
+
+/// A promise for block `number` in its slot, of the set that votes now.
+pub fn promise(number: u64, outcome: u8) -> PromiseStatement {
+    PromiseStatement {
+        set_id: SetId::get(),
+        slot: slot(number),
+        block_hash: seal_hash(number),
+        outcome: H256::repeat_byte(outcome),
+    }
+}
+
+pub fn sign_promise(account: AccountId, statement: PromiseStatement) -> SignedPromise {
+    let digest = statement.digest(GENESIS, &DOMAIN);
+    SignedPromise {
+        statement,
+        signature: CompactSignature::sign(&secret(account), digest).unwrap(),
+    }
+}
+
+/// `account` promises two outcomes of block `number`.
+pub fn two_promises(account: AccountId, number: u64) -> EvidenceOf<Test> {
+    Evidence::TwoPromises(TwoPromises {
+        first: sign_promise(account, promise(number, 1)),
+        second: sign_promise(account, promise(number, 2)),
+    })
+}
+
+/// What these members of its set have signed, quorum or not.
+pub fn certificate(statement: RoundStatement, signers: &[AccountId]) -> Certificate {
+    let members = <Test as Config>::Seals::members(statement.set_id).unwrap();
+    let mut signed: Vec<_> = signers
+        .iter()
+        .map(|who| {
+            let place = members
+                .iter()
+                .position(|member| member.address == address(*who));
+            (place.unwrap(), sign_round(*who, statement).signature)
+        })
+        .collect();
+    signed.sort_by_key(|(place, _)| *place);
+    Certificate {
+        statement,
+        signers: quorum::bitmap(signed.iter().map(|(place, _)| *place)),
+        signatures: signed.iter().map(|(_, signature)| *signature).collect(),
+    }
+}
+
+/// The first seven of ten: a quorum.
+pub const QUORUM: [AccountId; 7] = [1, 2, 3, 4, 5, 6, 7];
+
+/// `account` says of block `number` what the first seven do not.
+pub fn wrong_round(account: AccountId, number: u64) -> EvidenceOf<Test> {
+    Evidence::WrongRound(WrongRound {
+        round: sign_round(account, round(number, 2)),
+        certificate: certificate(round(number, 1), &QUORUM),
+    })
+}
+
+/// `account` promises of block `number` what the first seven do not find.
+pub fn broken_promise(account: AccountId, number: u64) -> EvidenceOf<Test> {
+    Evidence::BrokenPromise(BrokenPromise {
+        promise: sign_promise(account, promise(number, 2)),
+        certificate: certificate(round(number, 1), &QUORUM),
+    })
+}
+
 pub fn report(evidence: EvidenceOf<Test>) -> Result<(), sp_runtime::DispatchError> {
     Slashing::report(RuntimeOrigin::signed(REPORTER), Box::new(evidence))
         .map(|_| ())

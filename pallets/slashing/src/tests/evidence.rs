@@ -19,7 +19,7 @@ use polkadot_sdk::{
     sp_runtime::{DispatchError, transaction_validity::TransactionValidityError},
 };
 
-fn refused(evidence: EvidenceOf<Test>, error: Error<Test>) {
+pub(super) fn refused(evidence: EvidenceOf<Test>, error: Error<Test>) {
     let before = System::events().len();
     let call = Slashing::report(RuntimeOrigin::signed(REPORTER), Box::new(evidence.clone()));
     let expected: DispatchError = error.into();

@@ -140,7 +140,12 @@ fn settlement_without_validators() {
 fn cut_and_twisted_bytes_of_evidence_are_no_evidence() {
     run(|| {
         let number = System::block_number();
-        let kinds = [double_sign(3, number), two_headers(3, number)];
+        let kinds = [
+            double_sign(3, number),
+            two_headers(3, number),
+            two_rounds(3, number),
+            two_promises(3, number),
+        ];
         for (kind, evidence) in kinds.iter().enumerate() {
             let bytes = evidence.encode();
             for length in (0..bytes.len()).step_by(7) {

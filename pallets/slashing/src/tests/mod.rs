@@ -8,4 +8,5 @@ mod hostile;
 mod offences;
 mod order;
 mod property;
+mod statements;
 mod try_state;

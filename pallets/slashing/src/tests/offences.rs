@@ -2,6 +2,7 @@
 
 use crate::{mock::*, offences::*, *};
 use frame_support::assert_ok;
+use gear_exe_primitives::faults::{BrokenPromise, TwoPromises, TwoRounds, WrongRound};
 use polkadot_sdk::{
     frame_support, pallet_staking,
     sp_runtime::Perbill,
@@ -52,6 +53,10 @@ fn kinds_have_names_of_their_own() {
         TwoHeaders::<()>::KIND,
         AgainstQuorum::<()>::KIND,
         Absence::<()>::KIND,
+        TwoRounds::KIND,
+        TwoPromises::KIND,
+        WrongRound::KIND,
+        BrokenPromise::KIND,
         *b"grandpa:equivoca",
         UNNAMED,
     ];
@@ -62,6 +67,11 @@ fn kinds_have_names_of_their_own() {
     assert_eq!(ethereum(b"im-online:offlin"), Ethereum::Spared);
     assert_eq!(ethereum(&AgainstQuorum::<()>::KIND), Ethereum::Approved);
     assert_eq!(ethereum(b"grandpa:equivoca"), Ethereum::Slashed);
+    // Two signatures prove themselves; what is said against a quorum may be the quorum's fault.
+    assert_eq!(ethereum(&TwoRounds::KIND), Ethereum::Slashed);
+    assert_eq!(ethereum(&TwoPromises::KIND), Ethereum::Slashed);
+    assert_eq!(ethereum(&WrongRound::KIND), Ethereum::Approved);
+    assert_eq!(ethereum(&BrokenPromise::KIND), Ethereum::Approved);
 }
 
 #[test]
