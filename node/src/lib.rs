@@ -14,6 +14,7 @@ pub mod ethereum_service;
 pub mod executor_service;
 pub mod facts;
 pub mod founders;
+pub mod lifecycle;
 pub mod metrics;
 pub mod natives;
 pub mod rounds;

@@ -2,17 +2,21 @@
 //! ended and a quorum has signed that.
 //!
 //! Data flow: RPC brings a signed message here; what the chain does not ask is checked against the newest executed round
-//! (does the program exist, can it pay), then it goes to the transaction pool as an authorised call, and from there by
-//! Substrate's own gossip to whoever builds the next block. What became of it is read from executed rounds.
+//! (does the program exist, can it pay) and against the quotas ([`waiting`]), then it goes to the transaction pool as an
+//! authorised call, and from there by Substrate's own gossip to whoever builds the next block. What became of it is read from
+//! executed rounds.
+
+pub mod waiting;
 
 use crate::{
     executor_service::{ExecutorService, chain::natives_in},
     rounds::{ExecutedRound, Rounds},
     store::StoreError,
 };
+use futures::StreamExt;
 use gear_exe_executor::{StoreError as ExecutorError, state::Program};
 use gear_exe_primitives::{
-    ActorId, MessageId,
+    ActorId, H256, MessageId,
     batch::RouterDomain,
     message::Receipt,
     native::{PurgeReason, SignedNative},
@@ -25,14 +29,16 @@ use polkadot_sdk::{
     frame_system::offchain::CreateAuthorizedTransaction,
     sc_client_api::BlockBackend,
     sc_transaction_pool_api::{
-        TransactionPool, TransactionSource,
+        InPoolTransaction, TransactionPool, TransactionSource,
         error::{Error as PoolError, IntoPoolError},
     },
     sp_api::ProvideRuntimeApi,
     sp_blockchain::HeaderBackend,
     sp_runtime::{OpaqueExtrinsic, transaction_validity::InvalidTransaction},
 };
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use tokio::sync::broadcast::{self, error::RecvError};
+use waiting::{Admitted, Noted, Waiting};
 
 /// Gas that a program must be able to pay for before a message to it is taken.
 const LEAST_GAS: u128 = 2_000_000_000;
@@ -49,7 +55,7 @@ pub enum Rejection {
 }
 
 /// What a client is told of a reason: what to do about it.
-const fn explain(reason: PurgeReason) -> &'static str {
+pub const fn explain(reason: PurgeReason) -> &'static str {
     match reason {
         PurgeReason::Outdated => {
             "transaction reference block is outdated; sign again with a newer Ethereum block"
@@ -65,7 +71,9 @@ const fn explain(reason: PurgeReason) -> &'static str {
             "the program's executable balance is too small; top it up with wVARA"
         }
         PurgeReason::Duplicate => "another message has this id; sign again with another salt",
-        PurgeReason::OverQuota => "too many messages of this sender or to this program wait",
+        PurgeReason::OverQuota => {
+            "too many messages of this sender or to this program wait; send it again when some of them are executed"
+        }
         PurgeReason::PoolFull => "too many messages wait; send it again later",
         PurgeReason::TooLong => "payload or salt is too long: at most 126 KiB and 32 bytes",
         PurgeReason::InsufficientDeposit => "the sender's deposit is less than the value",
@@ -133,12 +141,16 @@ pub trait Natives: Send + Sync + 'static {
     ///
     /// [`NativesError`] if a store fails.
     fn ended(&self, id: MessageId) -> Result<Option<Ended>, NativesError>;
-    /// Whether the message can still be included, though it was not yet.
+    /// Whether a message that refers to this Ethereum block can still be included, though it was not yet: why not, if not.
     ///
     /// # Errors
     ///
     /// [`NativesError`] if the chain cannot be asked.
-    fn waits(&self, signed: &SignedNative) -> Result<Option<PurgeReason>, NativesError>;
+    fn waits(&self, reference: H256) -> Result<Option<PurgeReason>, NativesError>;
+    /// What is remembered of a message that came to this node.
+    fn noted(&self, id: MessageId) -> Option<Noted>;
+    /// Messages that come to this node, or are refused by it, from now on.
+    fn news(&self) -> broadcast::Receiver<MessageId>;
 }
 
 /// Over the parts of a node.
@@ -151,8 +163,12 @@ pub struct NativeService<C, P> {
     pub rounds: Arc<ExecutorService>,
     /// The Router.
     pub domain: RouterDomain,
+    /// The messages that wait here.
+    pub waiting: Waiting,
 }
 
+/// Pause between two looks at whether what is said to wait still does.
+const SWEEP: Duration = Duration::from_secs(10);
 /// Rounds back from the newest one, beyond which a round that was executed last is taken to be on its path.
 const WALK: usize = 4_096;
 
@@ -165,7 +181,7 @@ where
         + Sync
         + 'static,
     C::Api: ExecutionApi<Block>,
-    P: TransactionPool<Block = Block> + 'static,
+    P: TransactionPool<Block = Block, Hash = H256> + 'static,
 {
     /// What the chain does not ask: whether the program can do anything with a message.
     fn check(&self, signed: &SignedNative) -> Result<Option<PurgeReason>, NativesError> {
@@ -231,20 +247,99 @@ where
         Ok(natives_in(body).find(|signed| signed.id(&self.domain) == id))
     }
 
+    /// Follows the pool and the rounds, so that it is known which messages wait, until the node ends.
+    pub async fn run(self: Arc<Self>) {
+        let mut imported = self.pool.import_notification_stream();
+        let mut rounds = self.rounds.subscribe();
+        let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                Some(hash) = imported.next() => self.imported(hash),
+                round = rounds.recv() => match round {
+                    Ok(round) => self.took(round.block.hash),
+                    // The sweep finds them.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                },
+                _ = sweep.tick() => self.waiting.retain(|hash| self.pool.ready_transaction(&hash).is_some()),
+            }
+        }
+    }
+
+    /// A transaction has come into the pool, from wherever.
+    fn imported(&self, hash: H256) {
+        let Some(transaction) = self.pool.ready_transaction(&hash) else {
+            return;
+        };
+        let body = vec![OpaqueExtrinsic::clone(transaction.data())];
+        for signed in natives_in(body) {
+            self.waiting.seen(&signed, signed.id(&self.domain), hash);
+        }
+    }
+
+    /// The messages of a block wait no more.
+    fn took(&self, block: H256) {
+        match self.rounds.worker().records.get(block) {
+            Ok(record) => {
+                let natives = record.map_or_else(Vec::new, |record| record.natives);
+                natives
+                    .into_iter()
+                    .for_each(|native| self.waiting.leave(native.id));
+            }
+            Err(error) => tracing::error!(%error, "a round's record cannot be read"),
+        }
+    }
+
+    async fn hand_over(&self, signed: &SignedNative, id: MessageId) -> Result<(), Rejection> {
+        match self.check(signed) {
+            Ok(None) => {}
+            Ok(Some(reason)) => return Err(Rejection::Purged(reason)),
+            Err(error) => return Err(Rejection::Busy(error.to_string())),
+        }
+        let admitted = self.waiting.admit(signed, id);
+        let admitted = admitted.map_err(Rejection::Purged)?;
+        let call = pallet_execution::Call::<Runtime>::submit_native {
+            signed: signed.clone(),
+        };
+        let transaction = <Runtime as CreateAuthorizedTransaction<
+            pallet_execution::Call<Runtime>,
+        >>::create_authorized_transaction(call.into());
+        let submitted = self
+            .pool
+            .submit_one(
+                self.client.info().best_hash,
+                TransactionSource::External,
+                OpaqueExtrinsic::from(transaction),
+            )
+            .await;
+        let answer = match submitted.map_err(IntoPoolError::into_pool_error) {
+            Ok(hash) => {
+                self.waiting.seen(signed, id, hash);
+                return Ok(());
+            }
+            Err(Ok(error)) => self.refused(signed, error),
+            Err(Err(error)) => Err(Rejection::Busy(error.to_string())),
+        };
+        // Also if it was taken before: it does not wait.
+        if admitted == Admitted::New {
+            self.waiting.forget(id);
+        }
+        answer
+    }
+
     /// What a pool's refusal means for the client.
     fn refused(&self, signed: &SignedNative, error: PoolError) -> Result<(), Rejection> {
         let purged = |reason| Err(Rejection::Purged(reason));
         let is = |number: u8, refusal: Refusal| number == refusal as u8;
+        let id = signed.id(&self.domain);
         match error {
             // It waits already.
             PoolError::AlreadyImported(_) => Ok(()),
-            PoolError::InvalidTransaction(InvalidTransaction::Stale) => {
-                let id = signed.id(&self.domain);
-                match self.taken(id) {
-                    Ok(Some(before)) if before == *signed => Ok(()),
-                    _ => purged(PurgeReason::Duplicate),
-                }
-            }
+            PoolError::InvalidTransaction(InvalidTransaction::Stale) => match self.taken(id) {
+                Ok(Some(before)) if before == *signed => Ok(()),
+                _ => purged(PurgeReason::Duplicate),
+            },
             PoolError::InvalidTransaction(InvalidTransaction::Custom(number)) => {
                 if is(number, Refusal::Reference) {
                     purged(PurgeReason::UnknownReferenceBlock)
@@ -258,6 +353,8 @@ where
                     Err(Rejection::Busy(format!("the chain refuses it: {number}")))
                 }
             }
+            // Another signature of it waits already.
+            PoolError::TooLowPriority { .. } if self.waiting.is_of(id, signed.source) => Ok(()),
             PoolError::ImmediatelyDropped | PoolError::TooLowPriority { .. } => {
                 purged(PurgeReason::PoolFull)
             }
@@ -275,7 +372,7 @@ where
         + Sync
         + 'static,
     C::Api: ExecutionApi<Block>,
-    P: TransactionPool<Block = Block> + 'static,
+    P: TransactionPool<Block = Block, Hash = H256> + 'static,
 {
     fn domain(&self) -> &RouterDomain {
         &self.domain
@@ -283,30 +380,15 @@ where
 
     fn submit(&self, signed: SignedNative) -> Submitting<'_> {
         Box::pin(async move {
-            match self.check(&signed) {
-                Ok(None) => {}
-                Ok(Some(reason)) => return Err(Rejection::Purged(reason)),
-                Err(error) => return Err(Rejection::Busy(error.to_string())),
+            let id = signed.id(&self.domain);
+            let answer = self.hand_over(&signed, id).await;
+            // The id of a duplicate is that of another message.
+            if let Err(Rejection::Purged(reason)) = answer
+                && reason != PurgeReason::Duplicate
+            {
+                self.waiting.refuse(id, reason);
             }
-            let call = pallet_execution::Call::<Runtime>::submit_native {
-                signed: signed.clone(),
-            };
-            let transaction = <Runtime as CreateAuthorizedTransaction<
-                pallet_execution::Call<Runtime>,
-            >>::create_authorized_transaction(call.into());
-            let submitted = self
-                .pool
-                .submit_one(
-                    self.client.info().best_hash,
-                    TransactionSource::External,
-                    OpaqueExtrinsic::from(transaction),
-                )
-                .await;
-            match submitted.map_err(IntoPoolError::into_pool_error) {
-                Ok(_) => Ok(()),
-                Err(Ok(error)) => self.refused(&signed, error),
-                Err(Err(error)) => Err(Rejection::Busy(error.to_string())),
-            }
+            answer
         })
     }
 
@@ -364,16 +446,29 @@ where
         Ok(None)
     }
 
-    fn waits(&self, signed: &SignedNative) -> Result<Option<PurgeReason>, NativesError> {
+    fn noted(&self, id: MessageId) -> Option<Noted> {
+        self.waiting.noted(id)
+    }
+
+    fn news(&self) -> broadcast::Receiver<MessageId> {
+        self.waiting.news()
+    }
+
+    fn waits(&self, reference: H256) -> Result<Option<PurgeReason>, NativesError> {
+        // Up to the newest executed round it is known what was taken; what is over there is over for good.
+        let executed = self.rounds.best().ok_or(NativesError::NotReady)?;
+        let api = self.client.runtime_api();
+        if let Some(open) = api.is_reference_open(executed.block.hash, reference)? {
+            return Ok((!open).then_some(PurgeReason::Outdated));
+        }
+        // Execution may be behind the block that has brought it.
         let best = self.client.info().best_hash;
-        let open = self
+        let known = self
             .client
             .runtime_api()
-            .is_reference_open(best, signed.transaction.reference_block)?;
-        Ok(match open {
-            Some(true) => None,
-            Some(false) => Some(PurgeReason::Outdated),
-            None => Some(PurgeReason::UnknownReferenceBlock),
-        })
+            .is_reference_open(best, reference)?;
+        Ok(known
+            .is_none()
+            .then_some(PurgeReason::UnknownReferenceBlock))
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! * [`network`]: a network for one test, which a test may kill in parts, cut from Ethereum, or reorganise.
 //! * [`wallet`]: what a user does; [`grudge`]: a contract that does not want to be paid.
-//! * [`native`]: a user who signs messages and sends them to a node, without Ethereum.
+//! * [`native`]: a user who signs messages and sends them to a node, without Ethereum; [`life`]: what becomes of them.
 //! * [`ledger`]: where all ETH is, at every block.
 //! * [`backup`]: copies of a node's folder.
 //! * [`dev`]: a network as `gear-exe run --dev` starts it, and the command line against it.
@@ -20,6 +20,7 @@ pub mod chain;
 pub mod dev;
 pub mod grudge;
 pub mod ledger;
+pub mod life;
 pub mod modules;
 pub mod native;
 pub mod network;

@@ -223,6 +223,23 @@ async fn a_native_message_needs_no_transaction() -> Result<()> {
     assert_eq!(text(&watched, "reply")?, "0x504f4e47");
     assert_eq!(watched["level"], "settled");
     assert_ne!(answer["message_id"], watched["message_id"]);
+    // Each level is shown as it comes, up to the one that was asked for.
+    let watch = [
+        "send-message",
+        program,
+        "PING",
+        "--native",
+        "--watch=finalized",
+    ];
+    let (table, says, success) = dev.human(&user.with(&watch))?;
+    ensure!(success && table.contains("finalized"), "{table}{says}");
+    let shown: Vec<&str> = says
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(stage, _)| stage)
+        .filter(|stage| ["executed", "certified", "finalized", "committed"].contains(stage))
+        .collect();
+    assert_eq!(shown, ["executed", "certified", "finalized"], "{says}");
 
     let nobody = Address::with_last_byte(1).to_string();
     let refused = user.fail(&["send-message", &nobody, "PING", "--native"])?;

@@ -4,6 +4,7 @@
 use super::{
     CliError, Next, Progress, connect::Endpoints, output::Answer, query::meaning, rpc::Node,
 };
+use crate::lifecycle::Level;
 use alloy::{
     eips::BlockNumberOrTag,
     primitives::{Address, U256},
@@ -19,13 +20,12 @@ use gear_exe_primitives::{
 use jsonrpsee::rpc_params;
 use serde_json::Value;
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
-/// Pause between two looks at what became of the message.
-const LOOK: Duration = Duration::from_millis(100);
+/// Pause before a lost connection to the node is made anew.
+const RECONNECT: Duration = Duration::from_millis(500);
 /// Ethereum blocks behind the head to which a message refers: validators know it for sure.
 const BEHIND: u64 = 3;
-/// The levels of confirmation, in order.
-const LEVELS: [&str; 5] = ["executed", "certified", "finalized", "committed", "settled"];
 
 /// A message that is to be sent.
 pub(super) struct Letter<'a> {
@@ -35,8 +35,8 @@ pub(super) struct Letter<'a> {
     pub payload: Vec<u8>,
     /// How long to wait; not at all if nothing.
     pub patience: Option<Duration>,
-    /// Wait until it is settled on Ethereum.
-    pub watch: bool,
+    /// The level that is waited for.
+    pub wanted: Level,
     pub progress: &'a Progress,
 }
 
@@ -127,7 +127,7 @@ impl Letter<'_> {
         })
     }
 
-    /// Shows each level that the message reaches, and the reply.
+    /// Shows each level that the message reaches, as the node tells of it, and the reply.
     async fn follow(
         &self,
         node: &Node,
@@ -135,38 +135,31 @@ impl Letter<'_> {
         patience: Duration,
         answer: Answer,
     ) -> Result<Answer, CliError> {
-        let wanted = if self.watch { "settled" } else { "certified" };
-        let place = |level: &str| LEVELS.iter().position(|one| *one == level);
         let began = Instant::now();
-        let mut reached = None;
+        let mut life = Life::default();
         self.progress.stage("waiting for validators");
-        let status = loop {
-            let status: Value = node.call("gear_messageStatus", rpc_params![id]).await?;
-            if let Some(level) = status["level"].as_str()
-                && let now @ Some(_) = place(level)
-            {
-                if now > reached {
-                    reached = now;
-                    self.progress.stage(level);
-                }
-                if now >= place(wanted) {
-                    break status;
-                }
-            }
-            if began.elapsed() > patience {
-                return Err(CliError::new(
-                    format!(
-                        "message {id:?} is not {wanted} after {} s; it is {}",
-                        patience.as_secs(),
-                        reached
-                            .and_then(|place| LEVELS.get(place))
-                            .unwrap_or(&"waiting"),
-                    ),
-                    "it may still come: look with `gear-exe query message`, or wait longer (--deadline)",
-                ));
-            }
-            tokio::time::sleep(LOOK).await;
-        };
+        let watched = timeout(patience, self.watch(node, id, &mut life)).await;
+        let signers = life.signers;
+        watched.map_err(|_| {
+            CliError::new(
+                format!(
+                    "message {id:?} is not {} after {} s; it is {}",
+                    name(self.wanted),
+                    patience.as_secs(),
+                    life.says(),
+                ),
+                "it may still come: look with `gear-exe query message`, or wait longer (--deadline)",
+            )
+        })??;
+        let status: Value = node.call("gear_messageStatus", rpc_params![id]).await?;
+        if status.is_null() {
+            return Err(CliError::new(
+                format!(
+                    "message {id:?} was superseded just now: its receipt does not count any more"
+                ),
+                "it is executed again: look with `gear-exe query message`",
+            ));
+        }
         let code = status["receipt"]["code"].as_str().unwrap_or_default();
         let receipt: Value = node
             .call("injected_getTransactionReceipt", rpc_params![id])
@@ -185,18 +178,131 @@ impl Letter<'_> {
             .with_some("reply", reply.map(str::to_owned))
             .with("code", code)
             .with("meaning", meaning(code))
-            .with("level", status["level"].as_str().unwrap_or_default())
+            .with("level", name(self.wanted))
             .with("round", status["block"]["number"].to_string())
             .with("gas", status["receipt"]["gas_burned"].to_string())
-            .with(
-                "signers",
-                status["certificate"]["signatures"]
-                    .as_array()
-                    .map_or(0, Vec::len),
-            )
+            .with("signers", signers)
             .with(
                 "milliseconds",
                 U256::from(began.elapsed().as_millis()).to_string(),
             ))
+    }
+
+    /// Follows the message until it is as far as wanted. What is lost with a connection is told anew by the next.
+    async fn watch(&self, node: &Node, id: H256, life: &mut Life) -> Result<(), CliError> {
+        let mut cursor = None;
+        loop {
+            let params = rpc_params![id, &cursor];
+            let mut told = node
+                .subscribe::<Value>("gear_subscribeMessage", params, "gear_unsubscribeMessage")
+                .await?;
+            while let Some(one) = told.next().await {
+                cursor = one["cursor"].as_str().map(str::to_owned);
+                self.progress.stage(life.take(&one));
+                if let Some(reason) = &life.purged {
+                    return Err(CliError::new(
+                        format!("message {id:?} will never be executed: {reason}"),
+                        "do what the reason says, and send again",
+                    ));
+                }
+                if life.level >= Some(self.wanted) {
+                    return Ok(());
+                }
+            }
+            tokio::time::sleep(RECONNECT).await;
+        }
+    }
+}
+
+/// What is known of a message's life.
+#[derive(Debug, Default)]
+struct Life {
+    level: Option<Level>,
+    signers: usize,
+    purged: Option<String>,
+    superseded: bool,
+}
+
+impl Life {
+    /// Takes a notification in. Returns what it says.
+    fn take(&mut self, told: &Value) -> String {
+        let level = told["level"].as_str().unwrap_or_default();
+        match level {
+            "superseded" => {
+                let block = told["block"]["number"].to_string();
+                *self = Self {
+                    superseded: true,
+                    ..Self::default()
+                };
+                return format!(
+                    "superseded: the receipt in block {block} does not count any more, since Ethereum or the chain has left \
+                     its branch; what replaces it follows"
+                );
+            }
+            "purged" => {
+                self.purged = told["message"].as_str().map(str::to_owned);
+            }
+            "certified" => {
+                let signatures = told["certificate"]["signatures"].as_array();
+                self.signers = signatures.map_or(0, Vec::len);
+            }
+            _ => {}
+        }
+        if let Ok(reached) = self::level(level) {
+            self.level = Some(reached);
+        }
+        level.to_owned()
+    }
+
+    fn says(&self) -> &'static str {
+        match self.level {
+            Some(level) => name(level),
+            None if self.superseded => "superseded, and waits to be executed again",
+            None => "waiting",
+        }
+    }
+}
+
+/// A level by its name.
+pub(super) fn level(text: &str) -> Result<Level, String> {
+    let found = Level::ALL.into_iter().find(|level| name(*level) == text);
+    found.ok_or_else(|| {
+        let known = Level::ALL.map(name).join(", ");
+        format!("there is no such level; known are {known}")
+    })
+}
+
+/// What a level is called.
+const fn name(level: Level) -> &'static str {
+    match level {
+        Level::Executed => "executed",
+        Level::Certified => "certified",
+        Level::Finalized => "finalized",
+        Level::Committed => "committed",
+        Level::Settled => "settled",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_life_is_told_plainly() {
+        let mut life = Life::default();
+        assert_eq!(life.says(), "waiting");
+        assert_eq!(life.take(&json!({"level": "executed"})), "executed");
+        life.take(&json!({"level": "certified", "certificate": {"signatures": ["0x", "0x"]}}));
+        assert_eq!((life.level, life.signers), (Some(Level::Certified), 2));
+        let says = life.take(&json!({"level": "superseded", "block": {"number": 7}}));
+        assert!(
+            says.starts_with("superseded: the receipt in block 7"),
+            "{says}"
+        );
+        assert_eq!((life.level, life.signers), (None, 0));
+        assert!(life.says().starts_with("superseded"));
+        life.take(&json!({"level": "purged", "reason": 1, "message": "too late"}));
+        assert_eq!(life.purged.as_deref(), Some("too late"));
     }
 }

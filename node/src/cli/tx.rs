@@ -10,6 +10,7 @@ use super::{
     output::{Answer, Format},
     query::meaning,
 };
+use crate::lifecycle::Level;
 use alloy::{
     primitives::{Address, B256, U256},
     signers::local::PrivateKeySigner,
@@ -79,9 +80,11 @@ enum TxCommand {
         /// Send it to the node by a signature alone, without a transaction on Ethereum.
         #[arg(long, conflicts_with = "value")]
         native: bool,
-        /// Show each level of confirmation until it is settled on Ethereum.
-        #[arg(long, requires = "native")]
-        watch: bool,
+        /// Show each level of confirmation up to this one. Without a level: until it is settled on Ethereum; without the
+        /// option: until a quorum of validators has signed the result.
+        #[arg(long, value_name = "LEVEL", requires = "native", num_args = 0..=1, require_equals = true, default_missing_value = "settled",
+            value_parser = native::level)]
+        watch: Option<Level>,
     },
     /// Reply to a message in the wallet's mailbox.
     SendReply {
@@ -148,7 +151,7 @@ pub async fn run(args: TxArgs, format: Format) -> Result<(), CliError> {
             program,
             payload: payload.bytes()?,
             patience: wait.then_some(Duration::from_secs(args.deadline)),
-            watch,
+            wanted: watch.unwrap_or(Level::Certified),
             progress: &progress,
         };
         let answer = letter.send().await?;

@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub trait Chain: Send + Sync + 'static {
     /// Whether GRANDPA has finalised the block.
     fn is_finalized(&self, block: ChainBlock) -> bool;
+    /// Number of the last block that GRANDPA has finalised.
+    fn finalized(&self) -> u64;
     /// Prices and limits.
     fn parameters(&self, at: H256) -> Option<ExecutionParameters>;
     /// The batch that the Router holds, as a quorum says.
@@ -48,6 +50,10 @@ where
         };
         number <= self.client.info().finalized_number
             && self.client.hash(number).ok().flatten() == Some(block.hash)
+    }
+
+    fn finalized(&self) -> u64 {
+        self.client.info().finalized_number.into()
     }
 
     fn parameters(&self, at: H256) -> Option<ExecutionParameters> {

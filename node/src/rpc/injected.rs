@@ -357,9 +357,10 @@ async fn watch(
         }
     };
     let id = signed.id(context.deps.natives.domain());
+    let reference = signed.transaction.reference_block;
     // From here on nothing is missed.
     let certificates = context.deps.certificates.subscribe();
-    let answer = match context.deps.natives.submit(signed.clone()).await {
+    let answer = match context.deps.natives.submit(signed).await {
         Ok(()) => None,
         Err(Rejection::Purged(reason)) => match purged(&context, id, reason) {
             Ok(receipt) => Some(receipt),
@@ -380,7 +381,7 @@ async fn watch(
     };
     let answer = match answer {
         Some(receipt) => Ok(Some(receipt)),
-        None => await_end(&context, &sink, signed, id, certificates).await,
+        None => await_end(&context, &sink, reference, id, certificates).await,
     };
     match answer {
         Ok(Some(receipt)) => {
@@ -402,14 +403,13 @@ async fn watch(
 async fn await_end(
     context: &Arc<Context>,
     sink: &SubscriptionSink,
-    signed: SignedNative,
+    reference: H256,
     id: MessageId,
     mut certificates: tokio::sync::broadcast::Receiver<
         gear_exe_primitives::certificate::Certificate,
     >,
 ) -> Result<Option<SignedReceipt>, RpcError> {
     loop {
-        let asked = signed.clone();
         let found = context
             .clone()
             .read(move |context| {
@@ -420,9 +420,12 @@ async fn await_end(
                 if context.deps.natives.is_taken(id)? {
                     return Ok(None);
                 }
-                match context.deps.natives.waits(&asked)? {
-                    Some(reason) => purged(context, id, reason).map(Some),
-                    None => Ok(None),
+                match context.deps.natives.waits(reference)? {
+                    // Not if it was taken meanwhile.
+                    Some(reason) if !context.deps.natives.is_taken(id)? => {
+                        purged(context, id, reason).map(Some)
+                    }
+                    _ => Ok(None),
                 }
             })
             .await?;

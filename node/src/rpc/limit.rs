@@ -10,8 +10,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub const MAX_SECTION_NAME: usize = 256;
 /// Receipts in one answer of `gear_round`.
 pub const MAX_RECEIPTS: usize = 1_000;
-/// Rounds of the best chain that `gear_messageStatus` looks through.
-pub const SEARCHED_ROUNDS: usize = 2_048;
 
 /// A bound on running and waiting calls.
 #[derive(Clone, Debug)]
@@ -38,6 +36,11 @@ impl Limit {
     /// For queries on stored states.
     pub fn reads() -> Self {
         Self::new(8, 1_024)
+    }
+
+    /// For those who wait for messages: each of them may have to look at once.
+    pub fn watched() -> Self {
+        Self::new(4, crate::lifecycle::MOST_READERS)
     }
 
     /// For runs of programs: half of the cores, so that rounds always find free ones.

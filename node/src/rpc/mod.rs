@@ -14,6 +14,8 @@
 //! | `injected` | `injected_sendTransaction`, `…AndWatch`, `injected_getTransactionReceipt`, `injected_getTransactions` |
 //! | `subscription` | `program_subscribeBestState`, `program_unsubscribeBestState` |
 //! | `settlement` | `gear_round`, `gear_messageStatus`, `gear_batchBody` |
+//! | `lifecycle` | `gear_subscribeMessage`, `gear_unsubscribeMessage` |
+//! | `rounds` | `gear_subscribeRounds`, `gear_unsubscribeRounds` |
 //! | here | `version`, `routerAddress`, Substrate's `system_accountNextIndex`, `payment_…` |
 //!
 //! # For the service
@@ -40,10 +42,12 @@ mod chain;
 mod code;
 pub mod error;
 mod injected;
+mod lifecycle;
 pub mod limit;
 mod params;
 mod program;
 mod proof;
+mod rounds;
 mod settlement;
 mod subscription;
 #[cfg(test)]
@@ -56,6 +60,7 @@ pub use subscription::NumericIds;
 use crate::{
     certificates::CertificateService,
     ethereum_service::History,
+    lifecycle::Lifecycle,
     natives::Natives,
     rounds::{Batches, ExecutedRound, Rounds},
 };
@@ -102,6 +107,8 @@ pub struct RpcDeps<C, P> {
     pub certificates: Arc<CertificateService>,
     /// Native messages.
     pub natives: Arc<dyn Natives>,
+    /// Levels of rounds and messages.
+    pub lifecycle: Arc<Lifecycle>,
 }
 
 impl<C, P> Clone for RpcDeps<C, P> {
@@ -116,6 +123,7 @@ impl<C, P> Clone for RpcDeps<C, P> {
             router: self.router,
             certificates: self.certificates.clone(),
             natives: self.natives.clone(),
+            lifecycle: self.lifecycle.clone(),
         }
     }
 }
@@ -148,6 +156,7 @@ where
         router: deps.router,
         certificates: deps.certificates,
         natives: deps.natives,
+        lifecycle: deps.lifecycle,
     })?;
     all.merge(System::new(deps.client.clone(), deps.pool).into_rpc())?;
     all.merge(TransactionPayment::new(deps.client).into_rpc())?;
@@ -170,6 +179,8 @@ pub struct GearDeps {
     pub certificates: Arc<CertificateService>,
     /// Native messages.
     pub natives: Arc<dyn Natives>,
+    /// Levels of rounds and messages.
+    pub lifecycle: Arc<Lifecycle>,
 }
 
 /// Our own methods, without Substrate's.
@@ -183,6 +194,7 @@ pub fn gear(deps: GearDeps) -> Result<RpcModule<()>, RegisterMethodError> {
         reads: Limit::reads(),
         calculations: Limit::calculations(),
         lookups: Limit::lookups(),
+        watched: Limit::watched(),
     });
     method(&mut module, "version", &[], |_, _| async {
         Ok(env!("CARGO_PKG_VERSION").to_owned())
@@ -198,6 +210,8 @@ pub fn gear(deps: GearDeps) -> Result<RpcModule<()>, RegisterMethodError> {
     settlement::register(&mut module)?;
     injected::register(&mut module)?;
     subscription::register(&mut module)?;
+    lifecycle::register(&mut module)?;
+    rounds::register(&mut module)?;
     Ok(module.remove_context())
 }
 
@@ -210,6 +224,8 @@ struct Context {
     calculations: Limit,
     /// Questions to the Ethereum node.
     lookups: Limit,
+    /// Looks at messages that somebody waits for.
+    watched: Limit,
 }
 
 impl Context {

@@ -175,6 +175,24 @@ impl Args {
         Ok(text)
     }
 
+    /// As [`Args::name_of`], or nothing.
+    pub(super) fn optional_name(
+        &self,
+        place: usize,
+        limit: usize,
+    ) -> Result<Option<String>, RpcError> {
+        self.raw(place)
+            .map(|_| self.name_of(place, limit))
+            .transpose()
+    }
+
+    /// `true` or `false`. Nothing is `false`.
+    pub(super) fn flag(&self, place: usize) -> Result<bool, RpcError> {
+        self.raw(place).map_or(Ok(false), |raw| {
+            serde_json::from_str(raw).map_err(|_| self.wrong(place, "true or false"))
+        })
+    }
+
     /// As [`Args::amount`], or nothing.
     pub(super) fn optional_amount(&self, place: usize) -> Result<Option<u128>, RpcError> {
         self.raw(place).map(|_| self.amount(place)).transpose()

@@ -3,22 +3,25 @@
 use super::{
     Context,
     error::RpcError,
-    limit::{MAX_RECEIPTS, SEARCHED_ROUNDS},
+    limit::MAX_RECEIPTS,
     method,
     params::Args,
     types::{Actor, Amount, Anchor, Block, Hex, Receipt, Transition},
 };
-use crate::rounds::ExecutedRound;
+use crate::{
+    lifecycle::{Found, Level},
+    rounds::ExecutedRound,
+};
 use codec::Encode;
 use gear_exe_primitives::{
     H160, H256, MessageId,
     batch::AppliedBatch,
-    certificate::{Certificate, ReceiptProof},
+    certificate::{Certificate, ReceiptProof, outcome_root},
     message::receipts_root,
 };
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 use serde::Serialize;
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 pub(super) fn register(module: &mut RpcModule<Context>) -> Result<(), RegisterMethodError> {
     method(module, "gear_batchBody", &["digest"], batch_body)?;
@@ -39,7 +42,7 @@ async fn batch_body(args: Args, context: Arc<Context>) -> Result<Option<Hex>, Rp
 
 /// What a promise is signed over: `outcome_root = keccak256(receipts_root ‖ state_root ‖ transitions_hash)`.
 #[derive(Clone, Debug, Serialize)]
-struct Roots {
+pub(super) struct Roots {
     outcome_root: H256,
     receipts_root: H256,
     state_root: H256,
@@ -54,6 +57,16 @@ impl Roots {
             receipts_root: receipts_root(&outcome.receipts),
             state_root: outcome.state_root,
             transitions_hash: outcome.transitions_hash(),
+        }
+    }
+
+    /// Those that a proof has already.
+    pub(super) fn proven(proof: &ReceiptProof) -> Self {
+        Self {
+            outcome_root: outcome_root(proof.receipts_root, proof.state_root, proof.transitions),
+            receipts_root: proof.receipts_root,
+            state_root: proof.state_root,
+            transitions_hash: proof.transitions,
         }
     }
 }
@@ -116,34 +129,29 @@ fn describe(round: &ExecutedRound, from: usize) -> Round {
     }
 }
 
-/// How far a message is confirmed. Each level includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Level {
-    /// This node has executed it.
-    Executed,
-    /// A quorum of validators has signed its round.
-    Certified,
-    /// GRANDPA has finalised the block of its round.
-    Finalized,
-    /// The Router holds a batch with its round.
-    Committed,
-    /// It holds one after an Ethereum block that is final.
-    Settled,
-}
-
 /// The way from a receipt's leaf to its round's receipts root.
 #[derive(Clone, Debug, Serialize)]
-struct Proof {
+pub(super) struct Proof {
     count: u64,
     index: u64,
     leaf: H256,
     siblings: Vec<H256>,
 }
 
-/// The batch that the Router holds, with this message's round in it or in one before.
+impl From<ReceiptProof> for Proof {
+    fn from(proof: ReceiptProof) -> Self {
+        Self {
+            count: proof.count,
+            index: proof.index,
+            leaf: proof.receipt.leaf(),
+            siblings: proof.siblings,
+        }
+    }
+}
+
+/// The batch that has brought this message's round to the Router, as far as this node has seen each of them; else a later one.
 #[derive(Clone, Debug, Serialize)]
-struct HeldBatch {
+pub(super) struct HeldBatch {
     nonce: u64,
     digest: H256,
     seal: Block,
@@ -221,7 +229,7 @@ fn promise(context: &Context, round: &ExecutedRound) -> Option<PromiseShape> {
 
 /// A certificate: what was signed as typed data `Round(…)` in the Router's domain, and by whom of the set.
 #[derive(Clone, Debug, Serialize)]
-struct CertificateShape {
+pub(super) struct CertificateShape {
     genesis: H256,
     set_id: u64,
     block: Block,
@@ -235,7 +243,7 @@ struct CertificateShape {
 }
 
 impl CertificateShape {
-    fn of(certificate: &Certificate, genesis: H256) -> Self {
+    pub(super) fn of(certificate: &Certificate, genesis: H256) -> Self {
         let statement = certificate.statement;
         Self {
             genesis,
@@ -257,109 +265,34 @@ impl CertificateShape {
     }
 }
 
-/// The certificate of this very outcome.
-fn certificate(context: &Context, round: &ExecutedRound) -> Result<Option<Certificate>, RpcError> {
-    let found = context
-        .deps
-        .certificates
-        .certificate(round.block.hash)
-        .map_err(|error| RpcError::Internal(error.to_string()))?;
-    Ok(found.filter(|found| found.statement.outcome == round.outcome.root()))
-}
-
-/// What became of a message. Null if it ended in none of the last [`SEARCHED_ROUNDS`] rounds of the best chain: it is not
-/// known, waits, or is older.
+/// What became of a message. Null if it is not known, waits, or ended too long ago.
 async fn status(args: Args, context: Arc<Context>) -> Result<Option<Status>, RpcError> {
     let id = MessageId(args.hash(0)?);
-    context.read(move |context| find(context, id)).await
+    context
+        .read(move |context| {
+            context.deps.lifecycle.refresh();
+            let found = context.deps.lifecycle.find(id, None)?;
+            found.map(|found| prove(context, found)).transpose()
+        })
+        .await
 }
 
-fn find(context: &Context, id: MessageId) -> Result<Option<Status>, RpcError> {
-    let rounds = &context.deps.rounds;
-    // The hashes of the best chain down to the message's round.
-    let mut path = BTreeMap::new();
-    let mut at = rounds.best();
-    let tip = at.as_ref().map(|round| round.block.hash);
-    while let Some(round) = at.filter(|_| path.len() < SEARCHED_ROUNDS) {
-        path.insert(round.block.number, round.block.hash);
-        // A message ends once on a path; after a rewind the newest round is right.
-        let place = round
-            .outcome
-            .receipts
-            .iter()
-            .position(|receipt| receipt.message_id == id);
-        if let (Some(index), Some(tip)) = (place, tip) {
-            let certificate = certificate(context, &round)?;
-            let (mut level, batch) = confirm(context, &round, tip, &path);
-            if certificate.is_some() {
-                level = level.max(Level::Certified);
-            }
-            let (_, genesis) = context.deps.certificates.domain();
-            let certificate = certificate.map(|found| CertificateShape::of(&found, genesis));
-            let said = (certificate, promise(context, &round));
-            return prove(&round, index, level, said, batch).map(Some);
-        }
-        at = rounds.round(round.parent);
-    }
-    Ok(None)
-}
-
-/// The level of a round on the best chain, and the batch that makes it so.
-fn confirm(
-    context: &Context,
-    round: &ExecutedRound,
-    tip: H256,
-    path: &BTreeMap<u64, H256>,
-) -> (Level, Option<AppliedBatch>) {
-    let chain = &context.deps.chain;
-    let covers = |batch: &AppliedBatch| {
-        batch.last_round >= round.block.number
-            && path.get(&batch.last_round) == Some(&batch.last_round_hash)
-    };
-    if let Some(batch) = chain.router(tip).filter(covers) {
-        let settled = chain
-            .ethereum_final(tip)
-            .and_then(|last| chain.held(last.hash))
-            .is_some_and(|batch| covers(&batch));
-        let level = if settled {
-            Level::Settled
-        } else {
-            Level::Committed
-        };
-        return (level, Some(batch));
-    }
-    let level = if chain.is_finalized(round.block) {
-        Level::Finalized
-    } else {
-        Level::Executed
-    };
-    (level, None)
-}
-
-fn prove(
-    round: &ExecutedRound,
-    index: usize,
-    level: Level,
-    (certificate, promise): (Option<CertificateShape>, Option<PromiseShape>),
-    batch: Option<AppliedBatch>,
-) -> Result<Status, RpcError> {
-    let proof = ReceiptProof::of(&round.outcome, index)
+fn prove(context: &Context, found: Found) -> Result<Status, RpcError> {
+    let round = &found.round;
+    let proof = ReceiptProof::of(&round.outcome, found.index)
         .ok_or_else(|| RpcError::Internal("the receipt cannot be proven".into()))?;
+    let (_, genesis) = context.deps.certificates.domain();
+    let certificate = found.certificate.as_ref();
     Ok(Status {
         message_id: proof.receipt.message_id.0,
-        level,
+        level: found.level,
         block: round.block.into(),
         anchor: round.anchor.into(),
         receipt: Receipt::new(proof.index, &proof.receipt),
-        proof: Proof {
-            count: proof.count,
-            index: proof.index,
-            leaf: proof.receipt.leaf(),
-            siblings: proof.siblings,
-        },
-        roots: Roots::of(round),
-        certificate,
-        promise,
-        batch: batch.map(Into::into),
+        roots: Roots::proven(&proof),
+        certificate: certificate.map(|found| CertificateShape::of(found, genesis)),
+        promise: promise(context, round),
+        batch: found.batch.map(Into::into),
+        proof: proof.into(),
     })
 }

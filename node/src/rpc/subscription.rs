@@ -117,7 +117,12 @@ async fn serve(
     let Ok(sink) = pending.accept().await else {
         return SubscriptionCloseResponse::None;
     };
-    match follow(program, newest, rounds, &sink, context).await {
+    ended(follow(program, newest, rounds, &sink, context).await)
+}
+
+/// The last notification of a subscription: an error, if it has ended with one.
+pub(super) fn ended(result: Result<(), RpcError>) -> SubscriptionCloseResponse {
+    match result {
         Ok(()) => SubscriptionCloseResponse::None,
         Err(error) => SubscriptionMessage::from_json(&ErrorObjectOwned::from(error))
             .map_or(SubscriptionCloseResponse::None, |message| {

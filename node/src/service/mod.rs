@@ -12,15 +12,18 @@ pub use gear::GearParts;
 use crate::{
     certificates::{CertificateService, gossip},
     chain_spec::HostFunctions,
+    lifecycle::{self, Lifecycle},
     metrics::Metrics,
     natives::NativeService,
     rounds::{Batches, Rounds},
     rpc,
 };
+use futures::StreamExt;
 use gear_exe_ethereum::observer::Observer;
 use gear_exe_primitives::{H256, batch::RouterDomain};
 use gear_exe_runtime::{RuntimeApi, opaque::Block};
 use polkadot_sdk::{
+    sc_client_api::BlockchainEvents,
     sc_consensus, sc_consensus_grandpa,
     sc_executor::WasmExecutor,
     sc_network::{Litep2pNetworkBackend, NetworkBackend, config::FullNetworkConfiguration},
@@ -257,6 +260,33 @@ pub fn build(mut config: Configuration, options: GearOptions) -> Result<Node, Er
         );
     }
 
+    let natives = Arc::new(NativeService {
+        client: client.clone(),
+        pool: pool.clone(),
+        rounds: parts.rounds.clone(),
+        domain: parts.domain,
+        waiting: Default::default(),
+    });
+    let lifecycle = Lifecycle::new(
+        lifecycle::Parts {
+            rounds: parts.rounds.clone(),
+            chain: Arc::new(rpc::ClientChain {
+                client: client.clone(),
+                history: parts.history(),
+            }),
+            certificates: parts.certificates.clone(),
+            natives: natives.clone(),
+        },
+        lifecycle::EVENTS,
+    );
+    let tasks = task_manager.spawn_essential_handle();
+    tasks.spawn("gear-natives", Some("gear-exe"), natives.clone().run());
+    let finality = client.finality_notification_stream().map(drop);
+    tasks.spawn(
+        "gear-lifecycle",
+        Some("gear-exe"),
+        lifecycle.clone().run(finality),
+    );
     let deps = rpc::RpcDeps {
         client: client.clone(),
         pool: pool.clone(),
@@ -266,12 +296,8 @@ pub fn build(mut config: Configuration, options: GearOptions) -> Result<Node, Er
         history: parts.history(),
         router: parts.domain.router,
         certificates: parts.certificates.clone(),
-        natives: Arc::new(NativeService {
-            client: client.clone(),
-            pool: pool.clone(),
-            rounds: parts.rounds.clone(),
-            domain: parts.domain,
-        }),
+        natives,
+        lifecycle,
     };
     let wires = gossip::Wires {
         network: network.clone(),

@@ -29,6 +29,11 @@ fn signed(transaction: NativeTransaction, form: SigningForm) -> SignedNative {
     }
 }
 
+/// A `PING` of the user.
+pub(super) fn signed_ping(salt: u8, form: SigningForm) -> SignedNative {
+    signed(transaction(salt), form)
+}
+
 /// Sends it and watches. Returns the subscription's id.
 async fn watch(ws: &mut Ws, message: &SignedNative) -> u64 {
     ws.send(

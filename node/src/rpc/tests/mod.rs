@@ -3,6 +3,7 @@
 mod calculate;
 mod ethereum;
 mod injected;
+mod lifecycle;
 mod program;
 mod settlement;
 mod subscription;
@@ -10,8 +11,12 @@ mod subscription;
 use super::{Chain, GearDeps, gear};
 use crate::{
     certificates::{Authored, CertificateService, Client, Parts, journal::RoundJournal},
+    lifecycle::{Lifecycle, Parts as LifecycleParts},
     metrics::Metrics,
-    natives::{Ended, Natives, NativesError, Rejection, Submitting},
+    natives::{
+        Ended, Natives, NativesError, Rejection, Submitting,
+        waiting::{Noted, Waiting},
+    },
     rounds::{Batches, ExecutedRound, Rounds},
     store::Store,
 };
@@ -84,12 +89,13 @@ struct Holder {
     news: broadcast::Sender<ExecutedRound>,
     batches: Mutex<HashMap<H256, Batch>>,
     codes: Mutex<Vec<CodeId>>,
-    natives: Mutex<Waiting>,
+    natives: Mutex<Sent>,
+    waiting: Waiting,
 }
 
 /// Native messages that a test's chain has got.
 #[derive(Default)]
-struct Waiting {
+struct Sent {
     /// Not in a block yet.
     pool: Vec<SignedNative>,
     taken: Vec<SignedNative>,
@@ -105,9 +111,14 @@ impl Natives for Holder {
     }
     fn submit(&self, signed: SignedNative) -> Submitting<'_> {
         let mut natives = self.natives.lock();
+        let id = signed.id(&DOMAIN);
         let answer = match natives.refused.take() {
-            Some(reason) => Err(Rejection::Purged(reason)),
+            Some(reason) => {
+                self.waiting.refuse(id, reason);
+                Err(Rejection::Purged(reason))
+            }
             None => {
+                self.waiting.seen(&signed, id, id.0);
                 natives.pool.push(signed);
                 Ok(())
             }
@@ -123,26 +134,33 @@ impl Natives for Holder {
         Ok(self.taken(id)?.is_some())
     }
     fn ended(&self, id: MessageId) -> Result<Option<Ended>, NativesError> {
-        let rounds = self.rounds.lock();
-        Ok(rounds.iter().rev().find_map(|round| {
+        let mut at = self.best();
+        while let Some(round) = at {
             let receipts = &round.outcome.receipts;
-            let index = receipts
-                .iter()
-                .position(|receipt| receipt.message_id == id)?;
+            let place = receipts.iter().position(|receipt| receipt.message_id == id);
             let mut replies = round.outcome.replies.iter();
-            Some(Ended {
-                round: round.clone(),
-                index,
-                receipt: receipts[index],
-                payload: replies
-                    .find(|reply| reply.message_id == id)?
-                    .payload
-                    .clone(),
-            })
-        }))
+            if let Some(index) = place
+                && let Some(reply) = replies.find(|reply| reply.message_id == id)
+            {
+                return Ok(Some(Ended {
+                    index,
+                    receipt: receipts[index],
+                    payload: reply.payload.clone(),
+                    round,
+                }));
+            }
+            at = self.round(round.base.hash);
+        }
+        Ok(None)
     }
-    fn waits(&self, _: &SignedNative) -> Result<Option<PurgeReason>, NativesError> {
+    fn waits(&self, _: H256) -> Result<Option<PurgeReason>, NativesError> {
         Ok(self.natives.lock().closed)
+    }
+    fn noted(&self, id: MessageId) -> Option<Noted> {
+        self.waiting.noted(id)
+    }
+    fn news(&self) -> broadcast::Receiver<MessageId> {
+        self.waiting.news()
     }
 }
 
@@ -191,20 +209,29 @@ impl Holder {
 
     /// The same with another anchor than the usual one.
     fn execute_at(&self, anchor: EthereumHeader, events: Vec<EthereumEvent>) -> ExecutedRound {
-        let before = self.best();
-        let number = before.as_ref().map_or(1, |round| round.block.number + 1);
-        let block = ChainBlock {
-            number,
-            hash: hash(0xc0, number),
+        self.execute_on(self.best(), anchor, events)
+    }
+
+    /// The same on another round than the newest one.
+    fn execute_on(
+        &self,
+        base: Option<ExecutedRound>,
+        anchor: EthereumHeader,
+        events: Vec<EthereumEvent>,
+    ) -> ExecutedRound {
+        let genesis = ChainBlock {
+            number: 0,
+            hash: hash(0xc0, 0),
         };
-        let base = before.as_ref().map_or(
-            ChainBlock {
-                number: 0,
-                hash: hash(0xc0, 0),
-            },
-            |round| round.block,
-        );
-        let root = before.map_or(H256::zero(), |round| round.outcome.state_root);
+        let parent = self.best().map_or(genesis, |round| round.block);
+        let block = ChainBlock {
+            number: parent.number + 1,
+            hash: hash(0xc0, parent.number + 1),
+        };
+        let root = base
+            .as_ref()
+            .map_or(H256::zero(), |round| round.outcome.state_root);
+        let base = base.map_or(genesis, |round| round.block);
         let input = RoundInput {
             block,
             anchor,
@@ -229,7 +256,7 @@ impl Holder {
         };
         let round = ExecutedRound {
             block,
-            parent: base.hash,
+            parent: parent.hash,
             base,
             anchor,
             outcome: Arc::new(self.executor.execute_round(root, &input).unwrap()),
@@ -290,6 +317,9 @@ impl Chain for TestChain {
     fn is_finalized(&self, block: ChainBlock) -> bool {
         block.number <= self.0.lock().finalized
     }
+    fn finalized(&self) -> u64 {
+        self.0.lock().finalized
+    }
     fn parameters(&self, _: H256) -> Option<ExecutionParameters> {
         Some(ExecutionParameters::default())
     }
@@ -311,6 +341,7 @@ impl Chain for TestChain {
 struct Node {
     holder: Arc<Holder>,
     chain: Arc<TestChain>,
+    lifecycle: Arc<Lifecycle>,
     address: SocketAddr,
     _server: ServerHandle,
     _folder: TempDir,
@@ -337,6 +368,7 @@ impl Node {
             batches: Mutex::default(),
             codes: Mutex::default(),
             natives: Mutex::default(),
+            waiting: Waiting::default(),
         });
         let keystore = MemoryKeystore::new();
         let seed = format!("0x{}", hex::encode(VALIDATOR));
@@ -356,6 +388,19 @@ impl Node {
             tokio::task::yield_now().await;
         }
         let chain = Arc::new(TestChain::default());
+        let lifecycle = Lifecycle::new(
+            LifecycleParts {
+                rounds: holder.clone(),
+                chain: chain.clone(),
+                certificates: certificates.clone(),
+                natives: holder.clone(),
+            },
+            capacity,
+        );
+        tokio::spawn(lifecycle.clone().run(futures::stream::pending()));
+        while holder.news.receiver_count() == 1 {
+            tokio::task::yield_now().await;
+        }
         let module = gear(GearDeps {
             rounds: holder.clone(),
             batches: holder.clone(),
@@ -364,6 +409,7 @@ impl Node {
             router: ROUTER,
             certificates,
             natives: holder.clone(),
+            lifecycle: lifecycle.clone(),
         })
         .unwrap();
         let server = Server::builder().build("127.0.0.1:0").await.unwrap();
@@ -372,6 +418,7 @@ impl Node {
             _server: server.start(module),
             holder,
             chain,
+            lifecycle,
             _folder: folder,
         }
     }
