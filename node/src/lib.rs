@@ -21,4 +21,5 @@ pub mod rpc;
 pub mod service;
 pub mod settlement_service;
 pub mod stakes;
+pub mod status;
 pub mod store;

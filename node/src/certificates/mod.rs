@@ -21,6 +21,7 @@ use gear_exe_primitives::{
     certificate::{Certificate, RoundStatement},
     quorum::Member,
     report::ValidatorSet,
+    round::ChainBlock,
     runtime_api::SettlementApi,
     signature::CompactSignature,
 };
@@ -311,6 +312,16 @@ impl CertificateService {
         self.book.lock().newest()
     }
 
+    /// How many of these blocks members of a set have signed, by place, and of how many: those that anybody of the set has.
+    pub fn participation(
+        &self,
+        set_id: u64,
+        members: usize,
+        blocks: &[ChainBlock],
+    ) -> (Vec<u64>, u64) {
+        self.book.lock().participation(set_id, members, blocks)
+    }
+
     /// Whether statements on blocks with this number are kept.
     pub fn is_kept(&self, number: u64) -> bool {
         self.book.lock().keeps(number)
@@ -347,6 +358,7 @@ impl CertificateService {
             return;
         }
         self.parts.metrics.certified.set(statement.block_number);
+        self.parts.metrics.certificates.inc();
         tracing::debug!(
             round = statement.block_number, block = ?statement.block_hash, outcome = ?statement.outcome,
             signers = certificate.signatures.len(), "round certified"

@@ -13,6 +13,7 @@
 //! | `proof` | `gear_stateProof` |
 //! | `injected` | `injected_sendTransaction`, `…AndWatch`, `injected_getTransactionReceipt`, `injected_getTransactions` |
 //! | `subscription` | `program_subscribeBestState`, `program_unsubscribeBestState` |
+//! | `network` | `gear_network`, `gear_programs` |
 //! | `settlement` | `gear_round`, `gear_messageStatus`, `gear_batchBody` |
 //! | here | `version`, `routerAddress`, Substrate's `system_accountNextIndex`, `payment_…` |
 //!
@@ -41,6 +42,7 @@ mod code;
 pub mod error;
 mod injected;
 pub mod limit;
+mod network;
 mod params;
 mod program;
 mod proof;
@@ -58,6 +60,7 @@ use crate::{
     ethereum_service::History,
     natives::Natives,
     rounds::{Batches, ExecutedRound, Rounds},
+    status::Watch,
 };
 use error::RpcError;
 use gear_exe_ethereum::observer::Observer;
@@ -102,6 +105,8 @@ pub struct RpcDeps<C, P> {
     pub certificates: Arc<CertificateService>,
     /// Native messages.
     pub natives: Arc<dyn Natives>,
+    /// What the node sees of the network.
+    pub watch: Arc<Watch>,
 }
 
 impl<C, P> Clone for RpcDeps<C, P> {
@@ -116,6 +121,7 @@ impl<C, P> Clone for RpcDeps<C, P> {
             router: self.router,
             certificates: self.certificates.clone(),
             natives: self.natives.clone(),
+            watch: self.watch.clone(),
         }
     }
 }
@@ -148,6 +154,7 @@ where
         router: deps.router,
         certificates: deps.certificates,
         natives: deps.natives,
+        watch: deps.watch,
     })?;
     all.merge(System::new(deps.client.clone(), deps.pool).into_rpc())?;
     all.merge(TransactionPayment::new(deps.client).into_rpc())?;
@@ -170,6 +177,8 @@ pub struct GearDeps {
     pub certificates: Arc<CertificateService>,
     /// Native messages.
     pub natives: Arc<dyn Natives>,
+    /// What the node sees of the network.
+    pub watch: Arc<Watch>,
 }
 
 /// Our own methods, without Substrate's.
@@ -195,6 +204,7 @@ pub fn gear(deps: GearDeps) -> Result<RpcModule<()>, RegisterMethodError> {
     program::register(&mut module)?;
     calculate::register(&mut module)?;
     proof::register(&mut module)?;
+    network::register(&mut module)?;
     settlement::register(&mut module)?;
     injected::register(&mut module)?;
     subscription::register(&mut module)?;

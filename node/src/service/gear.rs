@@ -17,6 +17,7 @@ use crate::{
     rounds::Batches,
     settlement_service::{BuiltBatches, SettlementService, journal::Journal},
     stakes::Stakes,
+    status::{Sources, Watch},
     store::Store,
 };
 use gear_exe_ethereum::{
@@ -62,6 +63,9 @@ pub struct GearParts {
     settlement: Arc<SettlementService<FullClient, FullPool>>,
     /// Signed rounds and certificates.
     pub certificates: Arc<CertificateService>,
+    /// What the node sees of the network.
+    pub watch: Arc<Watch>,
+    watched: Sources<FullClient>,
     signed_rounds: mpsc::UnboundedReceiver<SignedRound>,
     equivocations: Equivocations<FullClient, FullPool>,
     events: mpsc::Receiver<ObserverEvent>,
@@ -212,6 +216,16 @@ impl GearParts {
             genesis,
         });
         let batches = Arc::new(BuiltBatches::new(store.clone(), metrics.clone()));
+        let watch = Watch::new(config.chain_spec.name(), metrics.clone());
+        let watched = Sources {
+            client: client.clone(),
+            rounds: rounds.clone(),
+            certificates: certificates.clone(),
+            batches: batches.clone(),
+            history: ethereum.history().clone(),
+            store: store.clone(),
+            domain,
+        };
         let settlement = Arc::new(SettlementService {
             client: client.clone(),
             pool: pool.clone(),
@@ -244,6 +258,8 @@ impl GearParts {
             facts,
             settlement,
             certificates,
+            watch,
+            watched,
             signed_rounds,
             equivocations: Equivocations {
                 client: client.clone(),
@@ -279,6 +295,7 @@ impl GearParts {
             GROUP,
             gossip::run(self.certificates, self.signed_rounds, wires),
         );
+        tasks.spawn("gear-watch", GROUP, self.watch.run(self.watched));
         tasks.spawn("gear-settlement", GROUP, self.settlement.run());
         tasks.spawn("gear-equivocations", GROUP, self.equivocations.run());
     }

@@ -3,6 +3,7 @@
 mod calculate;
 mod ethereum;
 mod injected;
+mod network;
 mod program;
 mod settlement;
 mod subscription;
@@ -13,6 +14,7 @@ use crate::{
     metrics::Metrics,
     natives::{Ended, Natives, NativesError, Rejection, Submitting},
     rounds::{Batches, ExecutedRound, Rounds},
+    status::Watch,
     store::Store,
 };
 use gear_exe_ethereum::observer::{Observer, ObserverConfig};
@@ -301,6 +303,7 @@ impl Chain for TestChain {
 struct Node {
     holder: Arc<Holder>,
     chain: Arc<TestChain>,
+    watch: Arc<Watch>,
     address: SocketAddr,
     _server: ServerHandle,
     _folder: TempDir,
@@ -346,6 +349,7 @@ impl Node {
             tokio::task::yield_now().await;
         }
         let chain = Arc::new(TestChain::default());
+        let watch = Watch::new("Test", Metrics::new(None).unwrap());
         let module = gear(GearDeps {
             rounds: holder.clone(),
             batches: holder.clone(),
@@ -354,6 +358,7 @@ impl Node {
             router: ROUTER,
             certificates,
             natives: holder.clone(),
+            watch: watch.clone(),
         })
         .unwrap();
         let server = Server::builder().build("127.0.0.1:0").await.unwrap();
@@ -362,6 +367,7 @@ impl Node {
             _server: server.start(module),
             holder,
             chain,
+            watch,
             _folder: folder,
         }
     }
