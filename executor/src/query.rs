@@ -4,7 +4,8 @@ use crate::{
     Executor, QueryError, RoundError, StoreError,
     round::{Round, Scope, events::Incoming},
     state::{
-        Answer, DispatchKind, FullProgramState, GasTerms, MessageType, Tracked, store::Content,
+        Answer, Dispatch, DispatchKind, FullProgramState, GasTerms, MessageType, ProgramRecord,
+        Tracked, line::Line, map::Map, root::Root, store::Content,
     },
 };
 use gear_exe_primitives::{
@@ -209,6 +210,42 @@ impl Executor {
         Ok(wasm.and_then(|wasm| crate::code::custom_section(&wasm, name)))
     }
 
+    /// Up to `most` programs behind a state root, in the order of their ids, from this id on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the root is not stored.
+    pub fn programs_from(
+        &self,
+        root: H256,
+        from: ActorId,
+        most: usize,
+    ) -> Result<Vec<(ActorId, ProgramRecord)>, StoreError> {
+        let content = Content::new(&self.inner.disk);
+        let programs = Root::load(&content, root)?.programs;
+        let mut records = Map::<ActorId, ProgramRecord>::new(programs);
+        let mut found = Vec::new();
+        let mut next = Some(from);
+        while let Some(from) = next.filter(|_| found.len() < most) {
+            let Some((actor, record)) = records.seek(&content, &from)? else {
+                break;
+            };
+            found.push((actor, record));
+            next = after(actor);
+        }
+        Ok(found)
+    }
+
+    /// How many messages wait in the queue with this hash. The queue is not read for it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it is not stored.
+    pub fn queue_length(&self, hash: H256) -> Result<u64, StoreError> {
+        let content = Content::new(&self.inner.disk);
+        Ok(Line::<Dispatch>::load(&content, Some(hash))?.len())
+    }
+
     /// A program's state with its queue, waitlist, stash and mailbox.
     ///
     /// # Errors
@@ -234,5 +271,33 @@ impl Executor {
             executable_balance: state.executable_balance,
             required_gas: state.required_gas,
         })
+    }
+}
+
+/// The id after this one; nothing after the last.
+fn after(ActorId(H256(mut bytes)): ActorId) -> Option<ActorId> {
+    for byte in bytes.iter_mut().rev() {
+        *byte = byte.wrapping_add(1);
+        if *byte != 0 {
+            return Some(ActorId(H256(bytes)));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_follow_each_other() {
+        let id = |last: [u8; 2]| {
+            let mut bytes = [7; 32];
+            bytes[30..].copy_from_slice(&last);
+            ActorId(H256(bytes))
+        };
+        assert_eq!(after(id([1, 2])), Some(id([1, 3])));
+        assert_eq!(after(id([1, 255])), Some(id([2, 0])));
+        assert_eq!(after(ActorId(H256([255; 32]))), None);
     }
 }

@@ -22,4 +22,5 @@ pub mod rpc;
 pub mod service;
 pub mod settlement_service;
 pub mod stakes;
+pub mod status;
 pub mod store;

@@ -5,7 +5,8 @@
 
 use parking_lot::Mutex;
 use polkadot_sdk::substrate_prometheus_endpoint::{
-    Counter, Gauge, GaugeVec, Opts, PrometheusError, Registry, U64, register,
+    Counter, F64, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, Opts, PrometheusError,
+    Registry, U64, exponential_buckets, register,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -127,6 +128,26 @@ pub struct Metrics {
     pub router_nonce: Gauge<U64>,
     /// Age in seconds of the oldest executed change that the Router does not hold.
     pub unsettled_age: Gauge<U64>,
+    /// How long rounds took in which something could happen, in seconds.
+    pub round_seconds: Histogram,
+    /// Rounds that got a certificate, as this node saw it.
+    pub certificates: Counter<U64>,
+    /// Ethereum blocks by which the newest round's anchor is behind Ethereum's head.
+    pub anchor_lag: Gauge<U64>,
+    /// From when this node had executed a round until it was `certified` or `finalized`, in seconds, by `level`.
+    pub level_seconds: HistogramVec,
+    /// Batches that are not settled, by `state`.
+    pub batches: GaugeVec<U64>,
+    /// From when this node knew of a batch until it was `ready`, `committed` or `settled`, in seconds, by `level`.
+    pub batch_seconds: HistogramVec,
+    /// Nonce of the last batch that the Router holds after a final Ethereum block.
+    pub settled_nonce: Gauge<U64>,
+    /// Id of the validator set.
+    pub set: Gauge<U64>,
+    /// Validators in the set.
+    pub validators: Gauge<U64>,
+    /// The part of the last `rounds` or `batches` that each `validator` of the set has signed, from 0 to 1.
+    pub participation: GaugeVec<F64>,
     alarms: GaugeVec<U64>,
     raised: Arc<Mutex<BTreeMap<Alarm, String>>>,
 }
@@ -146,6 +167,40 @@ impl Metrics {
             let counter = Counter::new(format!("gear_exe_{name}"), help)?;
             registry.map_or(Ok(counter.clone()), |registry| register(counter, registry))
         };
+        let histogram = |name: &str, help: &str, least: f64, buckets: usize| {
+            let options = HistogramOpts::new(format!("gear_exe_{name}"), help);
+            exponential_buckets(least, 2.0, buckets).map(|buckets| options.buckets(buckets))
+        };
+        let levels = |name: &str,
+                      help: &str,
+                      least: f64,
+                      buckets: usize,
+                      levels: &[&str]|
+         -> Result<HistogramVec, PrometheusError> {
+            let all = HistogramVec::new(histogram(name, help, least, buckets)?, &["level"])?;
+            // They are there from the beginning, with nothing in them.
+            for level in levels {
+                all.with_label_values(&[*level]);
+            }
+            registry.map_or(Ok(all.clone()), |registry| register(all, registry))
+        };
+        let round_seconds = Histogram::with_opts(histogram(
+            "round_seconds",
+            "How long rounds took in which something could happen",
+            0.000_5,
+            14,
+        )?)?;
+        let batches = GaugeVec::new(
+            Opts::new("gear_exe_batches", "Batches that are not settled, by state"),
+            &["state"],
+        )?;
+        let participation = GaugeVec::new(
+            Opts::new(
+                "gear_exe_participation",
+                "The part of the last rounds or batches that a validator of the set has signed",
+            ),
+            &["validator", "of"],
+        )?;
         let alarms = GaugeVec::new(
             Opts::new(
                 "gear_exe_alarm",
@@ -198,6 +253,43 @@ impl Metrics {
                 "unsettled_age_seconds",
                 "Age of the oldest executed change that the Router does not hold",
             )?,
+            round_seconds: match registry {
+                Some(registry) => register(round_seconds, registry)?,
+                None => round_seconds,
+            },
+            certificates: counter("certificates_total", "Rounds that got a certificate")?,
+            anchor_lag: gauge(
+                "anchor_lag_blocks",
+                "Ethereum blocks by which the newest round's anchor is behind Ethereum's head",
+            )?,
+            level_seconds: levels(
+                "level_seconds",
+                "From when this node had executed a round until the level was reached",
+                0.01,
+                13,
+                &["certified", "finalized"],
+            )?,
+            batches: match registry {
+                Some(registry) => register(batches, registry)?,
+                None => batches,
+            },
+            batch_seconds: levels(
+                "batch_seconds",
+                "From when this node knew of a batch until the level was reached",
+                0.5,
+                15,
+                &["ready", "committed", "settled"],
+            )?,
+            settled_nonce: gauge(
+                "settled_nonce",
+                "Nonce of the last batch that the Router holds after a final Ethereum block",
+            )?,
+            set: gauge("validator_set", "Id of the validator set")?,
+            validators: gauge("validators", "Validators in the set")?,
+            participation: match registry {
+                Some(registry) => register(participation, registry)?,
+                None => participation,
+            },
             alarms: match registry {
                 Some(registry) => register(alarms, registry)?,
                 None => alarms,

@@ -416,14 +416,23 @@ impl Network {
             .collect()
     }
 
+    /// All of the node's metrics, as Prometheus reads them.
+    ///
+    /// # Errors
+    ///
+    /// If the node does not answer.
+    pub async fn metrics(&self) -> Result<String> {
+        let url = format!("http://127.0.0.1:{}/metrics", self.metrics_port);
+        Ok(reqwest::get(url).await?.text().await?)
+    }
+
     /// A number of the node's metrics, by its name and one of its labels, which may be empty.
     ///
     /// # Errors
     ///
     /// If the node does not answer, or has no such number.
     pub async fn metric(&self, name: &str, label: &str) -> Result<f64> {
-        let url = format!("http://127.0.0.1:{}/metrics", self.metrics_port);
-        let text = reqwest::get(url).await?.text().await?;
+        let text = self.metrics().await?;
         text.lines()
             .filter(|line| line.contains(label))
             .filter_map(|line| line.strip_prefix(name)?.split_once(' '))

@@ -6,6 +6,7 @@ use gear_exe_primitives::{
     H160, H256,
     certificate::{Certificate, RoundStatement, Tally},
     quorum::Member,
+    round::ChainBlock,
     signature::CompactSignature,
 };
 use std::{
@@ -181,6 +182,32 @@ impl Book {
         (set_id == decided.set_id && own != decided.outcome).then_some((own, decided.outcome))
     }
 
+    /// How many of these blocks members of a set have signed, by place, and of how many: those that anybody of the set has.
+    pub fn participation(
+        &self,
+        set_id: u64,
+        members: usize,
+        blocks: &[ChainBlock],
+    ) -> (Vec<u64>, u64) {
+        let (mut signed, mut of) = (vec![0; members], 0);
+        for block in blocks {
+            let pages = self.pages.get(&block.number);
+            let Some(page) = pages.and_then(|pages| pages.get(&block.hash)) else {
+                continue;
+            };
+            let places = page.said.keys().filter(|(set, _)| *set == set_id);
+            let mut anybody = false;
+            for (_, place) in places {
+                if let Some(signed) = signed.get_mut(*place as usize) {
+                    *signed += 1;
+                    anybody = true;
+                }
+            }
+            of += u64::from(anybody);
+        }
+        (signed, of)
+    }
+
     /// The certificate of a recent block.
     pub fn certificate(&self, number: u64, hash: H256) -> Option<Certificate> {
         self.pages.get(&number)?.get(&hash)?.certificate.clone()
@@ -344,6 +371,25 @@ mod tests {
         }
         book.execute(7, block, 2, H256::repeat_byte(9));
         assert_eq!(book.differs(7, block), None);
+    }
+
+    #[test]
+    fn who_takes_part_is_counted() {
+        let (mut book, set) = (Book::default(), members());
+        book.advance(8);
+        for place in 0..4 {
+            book.note(said(place, 7, 1, 1), &set);
+        }
+        book.note(said(1, 8, 2, 1), &set);
+        // On a fork that nobody asks for.
+        book.note(said(3, 8, 3, 1), &set);
+        let block = |number, hash| ChainBlock {
+            number,
+            hash: H256::repeat_byte(hash),
+        };
+        let asked = [block(6, 9), block(7, 1), block(8, 2)];
+        assert_eq!(book.participation(1, 4, &asked), (vec![1, 2, 1, 1], 2));
+        assert_eq!(book.participation(2, 4, &asked), (vec![0; 4], 0));
     }
 
     #[test]

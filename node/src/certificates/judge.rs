@@ -144,6 +144,7 @@ impl CertificateService {
             return;
         }
         self.parts.metrics.certified.set(statement.block_number);
+        self.parts.metrics.certificates.inc();
         tracing::debug!(
             round = statement.block_number, block = ?statement.block_hash, outcome = ?statement.outcome,
             signers = certificate.signatures.len(), "round certified"

@@ -34,6 +34,7 @@ use gear_exe_primitives::{
     certificate::{Certificate, PromiseStatement, RoundStatement, SignedPromise},
     quorum::Member,
     report::ValidatorSet,
+    round::ChainBlock,
     signature::CompactSignature,
 };
 use journal::{Log, Once, RoundJournal, RoundJournalError};
@@ -397,6 +398,16 @@ impl CertificateService {
     /// Number of the newest block that this node has executed.
     pub fn newest(&self) -> u64 {
         self.book.lock().newest()
+    }
+
+    /// How many of these blocks members of a set have signed, by place, and of how many: those that anybody of the set has.
+    pub fn participation(
+        &self,
+        set_id: u64,
+        members: usize,
+        blocks: &[ChainBlock],
+    ) -> (Vec<u64>, u64) {
+        self.book.lock().participation(set_id, members, blocks)
     }
 
     /// Whether statements on blocks with this number are kept.

@@ -24,6 +24,7 @@ use parking_lot::Mutex;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Instant,
 };
 
 /// Rounds that one pass executes at most, so that readers and shutdown need not wait for a long backlog.
@@ -352,7 +353,11 @@ impl Worker {
         let outcome = if quiet {
             record.quiet_outcome()
         } else {
+            let began = Instant::now();
             let outcome = self.executor.execute_round(base.state_root, &input)?;
+            self.metrics
+                .round_seconds
+                .observe(began.elapsed().as_secs_f64());
             record.state_root = outcome.state_root;
             record.work_left = outcome.work_left;
             record.starved.clone_from(&outcome.starved);

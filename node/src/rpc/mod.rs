@@ -13,6 +13,7 @@
 //! | `proof` | `gear_stateProof` |
 //! | `injected` | `injected_sendTransaction`, `…AndWatch`, `injected_getTransactionReceipt`, `injected_getTransactions` |
 //! | `subscription` | `program_subscribeBestState`, `program_unsubscribeBestState` |
+//! | `network` | `gear_network`, `gear_programs` |
 //! | `settlement` | `gear_round`, `gear_messageStatus`, `gear_batchBody` |
 //! | `lifecycle` | `gear_subscribeMessage`, `gear_unsubscribeMessage` |
 //! | `rounds` | `gear_subscribeRounds`, `gear_unsubscribeRounds` |
@@ -44,6 +45,7 @@ pub mod error;
 mod injected;
 mod lifecycle;
 pub mod limit;
+mod network;
 mod params;
 mod program;
 mod proof;
@@ -63,6 +65,7 @@ use crate::{
     lifecycle::Lifecycle,
     natives::Natives,
     rounds::{Batches, ExecutedRound, Rounds},
+    status::Watch,
 };
 use error::RpcError;
 use gear_exe_ethereum::observer::Observer;
@@ -109,6 +112,8 @@ pub struct RpcDeps<C, P> {
     pub natives: Arc<dyn Natives>,
     /// Levels of rounds and messages.
     pub lifecycle: Arc<Lifecycle>,
+    /// What the node sees of the network.
+    pub watch: Arc<Watch>,
 }
 
 impl<C, P> Clone for RpcDeps<C, P> {
@@ -124,6 +129,7 @@ impl<C, P> Clone for RpcDeps<C, P> {
             certificates: self.certificates.clone(),
             natives: self.natives.clone(),
             lifecycle: self.lifecycle.clone(),
+            watch: self.watch.clone(),
         }
     }
 }
@@ -157,6 +163,7 @@ where
         certificates: deps.certificates,
         natives: deps.natives,
         lifecycle: deps.lifecycle,
+        watch: deps.watch,
     })?;
     all.merge(System::new(deps.client.clone(), deps.pool).into_rpc())?;
     all.merge(TransactionPayment::new(deps.client).into_rpc())?;
@@ -181,6 +188,8 @@ pub struct GearDeps {
     pub natives: Arc<dyn Natives>,
     /// Levels of rounds and messages.
     pub lifecycle: Arc<Lifecycle>,
+    /// What the node sees of the network.
+    pub watch: Arc<Watch>,
 }
 
 /// Our own methods, without Substrate's.
@@ -207,6 +216,7 @@ pub fn gear(deps: GearDeps) -> Result<RpcModule<()>, RegisterMethodError> {
     program::register(&mut module)?;
     calculate::register(&mut module)?;
     proof::register(&mut module)?;
+    network::register(&mut module)?;
     settlement::register(&mut module)?;
     injected::register(&mut module)?;
     subscription::register(&mut module)?;

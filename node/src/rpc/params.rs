@@ -148,6 +148,11 @@ impl Args {
         self.address(place).map(ActorId::from)
     }
 
+    /// As [`Args::actor`], or nothing.
+    pub(super) fn optional_actor(&self, place: usize) -> Result<Option<ActorId>, RpcError> {
+        self.raw(place).map(|_| self.actor(place)).transpose()
+    }
+
     /// Bytes in hex, at most `limit` of them.
     pub(super) fn bytes(&self, place: usize, limit: usize) -> Result<Vec<u8>, RpcError> {
         const EXPECTED: &str = "bytes in hex with 0x";

@@ -17,6 +17,7 @@ use crate::{
     rounds::Batches,
     settlement_service::{BuiltBatches, SettlementService, journal::Journal},
     stakes::Stakes,
+    status::{Sources, Watch},
     store::Store,
 };
 use gear_exe_ethereum::{
@@ -64,6 +65,9 @@ pub struct GearParts {
     pub certificates: Arc<CertificateService>,
     outlets: Outlets,
     reporter: Reporter<FullClient, FullPool>,
+    /// What the node sees of the network.
+    pub watch: Arc<Watch>,
+    watched: Sources<FullClient>,
     equivocations: Equivocations<FullClient, FullPool>,
     events: mpsc::Receiver<ObserverEvent>,
     stale_after: Option<Duration>,
@@ -218,6 +222,16 @@ impl GearParts {
             store: store.clone(),
         };
         let batches = Arc::new(BuiltBatches::new(store.clone(), metrics.clone()));
+        let watch = Watch::new(config.chain_spec.name(), metrics.clone());
+        let watched = Sources {
+            client: client.clone(),
+            rounds: rounds.clone(),
+            certificates: certificates.clone(),
+            batches: batches.clone(),
+            history: ethereum.history().clone(),
+            store: store.clone(),
+            domain,
+        };
         let settlement = Arc::new(SettlementService {
             client: client.clone(),
             pool: pool.clone(),
@@ -253,6 +267,8 @@ impl GearParts {
             certificates,
             outlets,
             reporter,
+            watch,
+            watched,
             equivocations: Equivocations {
                 client: client.clone(),
                 pool: pool.clone(),
@@ -292,6 +308,7 @@ impl GearParts {
             GROUP,
             self.reporter.run(self.outlets.evidence),
         );
+        tasks.spawn("gear-watch", GROUP, self.watch.run(self.watched));
         tasks.spawn("gear-settlement", GROUP, self.settlement.run());
         tasks.spawn("gear-equivocations", GROUP, self.equivocations.run());
     }

@@ -6,6 +6,9 @@
 
 mod consensus;
 mod gear;
+mod methods;
+mod server;
+mod tasks;
 
 pub use gear::GearParts;
 
@@ -18,7 +21,7 @@ use crate::{
     rounds::{Batches, Rounds},
     rpc,
 };
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use gear_exe_ethereum::observer::Observer;
 use gear_exe_primitives::{H256, batch::RouterDomain};
 use gear_exe_runtime::{RuntimeApi, opaque::Block};
@@ -28,9 +31,10 @@ use polkadot_sdk::{
     sc_executor::WasmExecutor,
     sc_network::{Litep2pNetworkBackend, NetworkBackend, config::FullNetworkConfiguration},
     sc_offchain::{OffchainWorkerOptions, OffchainWorkers},
+    sc_rpc::system::{System, SystemApiServer},
     sc_service::{
-        self, BuildNetworkParams, Configuration, Error, PruningMode, RpcHandlers, SpawnTasksParams,
-        TFullBackend, TFullClient, TaskManager, WarpSyncConfig,
+        self, BuildNetworkParams, Configuration, Error, PruningMode, RpcHandlers, TFullBackend,
+        TFullClient, TaskManager, WarpSyncConfig,
     },
     sc_telemetry::{self, TelemetryWorker},
     sc_transaction_pool::{self, TransactionPoolHandle},
@@ -298,6 +302,7 @@ pub fn build(mut config: Configuration, options: GearOptions) -> Result<Node, Er
         certificates: parts.certificates.clone(),
         natives,
         lifecycle,
+        watch: parts.watch.clone(),
     };
     let wires = gossip::Wires {
         network: network.clone(),
@@ -306,20 +311,25 @@ pub fn build(mut config: Configuration, options: GearOptions) -> Result<Node, Er
         registry: registry.clone(),
     };
     let authoring = consensus::Authoring::of(&config);
-    let rpc = sc_service::spawn_tasks(SpawnTasksParams {
-        network: network.clone(),
-        client: client.clone(),
-        keystore: keystore.keystore(),
-        task_manager: &mut task_manager,
-        transaction_pool: pool.clone(),
-        rpc_builder: Box::new(move |_| rpc::create(deps.clone()).map_err(Error::Application)),
-        backend,
-        system_rpc_tx,
+    let own = rpc::create(deps).map_err(Error::Application)?;
+    let system = System::new(tasks::system_info(&config), system_rpc_tx).into_rpc();
+    let transactions = sc_service::propagate_transaction_notifications(
+        pool.clone(),
         tx_handler_controller,
-        sync_service: sync_service.clone(),
+        telemetry.as_ref().map(|telemetry| telemetry.handle()),
+    );
+    let rpc = tasks::spawn(tasks::Parts {
         config,
+        client: client.clone(),
+        backend,
+        pool: pool.clone(),
+        keystore: keystore.keystore(),
+        network: network.clone(),
+        sync: sync_service.clone(),
         telemetry: telemetry.as_mut(),
-        tracing_execute_block: None,
+        task_manager: &mut task_manager,
+        transactions: transactions.boxed(),
+        methods: vec![system.into(), own.into()],
     })?;
 
     authoring.start(consensus::Start {

@@ -4,6 +4,7 @@ mod calculate;
 mod ethereum;
 mod injected;
 mod lifecycle;
+mod network;
 mod program;
 mod settlement;
 mod subscription;
@@ -18,6 +19,7 @@ use crate::{
         waiting::{Noted, Waiting},
     },
     rounds::{Batches, ExecutedRound, Rounds},
+    status::Watch,
     store::Store,
 };
 use gear_exe_ethereum::observer::{Observer, ObserverConfig};
@@ -342,6 +344,7 @@ struct Node {
     holder: Arc<Holder>,
     chain: Arc<TestChain>,
     lifecycle: Arc<Lifecycle>,
+    watch: Arc<Watch>,
     address: SocketAddr,
     _server: ServerHandle,
     _folder: TempDir,
@@ -401,6 +404,7 @@ impl Node {
         while holder.news.receiver_count() == 1 {
             tokio::task::yield_now().await;
         }
+        let watch = Watch::new("Test", Metrics::new(None).unwrap());
         let module = gear(GearDeps {
             rounds: holder.clone(),
             batches: holder.clone(),
@@ -410,6 +414,7 @@ impl Node {
             certificates,
             natives: holder.clone(),
             lifecycle: lifecycle.clone(),
+            watch: watch.clone(),
         })
         .unwrap();
         let server = Server::builder().build("127.0.0.1:0").await.unwrap();
@@ -419,6 +424,7 @@ impl Node {
             holder,
             chain,
             lifecycle,
+            watch,
             _folder: folder,
         }
     }
