@@ -8,6 +8,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const contracts = [
   "Router", "RouterItems", "IRouter", "Mirror", "IMirror", "MirrorProxy", "MirrorProxySmall", "ICallbacks", "WrappedVara",
   "Middleware", "MiddlewareMembers", "IMiddleware", "ERC1967Proxy", "CounterAbi", "CounterCaller",
+  "ReceiptVerifier", "CounterReader",
 ];
 
 // The Router runs RouterItems on itself, so whoever calls the Router may meet its errors. The Middleware gives what it

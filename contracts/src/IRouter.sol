@@ -160,6 +160,16 @@ interface IRouter {
     /// @notice The domain of signatures for this Router.
     // solhint-disable-next-line func-name-mixedcase
     function DOMAIN_SEPARATOR() external view returns (bytes32);
+    /// @notice Genesis hash of the chain whose batches the Router takes.
+    function chainGenesis() external view returns (bytes32);
+    /// @notice Id of the validator set that signs now.
+    function setId() external view returns (uint64);
+    /// @notice The validator set with its weights, in the order of the signer bitmap.
+    function validatorSet() external view returns (address[] memory list, uint64[] memory weights);
+    /// @notice Seconds after which a set that was not renewed may not sign.
+    function maxStaleness() external view returns (uint48);
+    /// @notice Everything at once, for clients that start up.
+    function storageView() external view returns (StorageView memory all);
     /// @notice The wVARA token.
     function wrappedVara() external view returns (address);
     /// @notice Whether everything is halted.

@@ -449,6 +449,11 @@ impl Validators {
         format!("ws://127.0.0.1:{port}")
     }
 
+    /// Where Ethereum answers over HTTP.
+    pub fn ethereum_url(&self) -> String {
+        self.anvil.http()
+    }
+
     /// The chain as the first node sees it.
     ///
     /// # Panics

@@ -36,14 +36,27 @@ library ValidatorSet {
         if (total == 0) revert EmptyValidatorsList();
         if (total > MAX_VALIDATORS) revert TooManyValidators(total);
         if (weights.length != total) revert InvalidWeights();
-        // Entries are written as whole words, so the last one needs four bytes more.
-        bytes memory data = new bytes(total * ENTRY + 4);
         for (uint256 i = 0; i < total; ++i) {
-            address validator = validators[i];
-            if (validator == address(0) || weights[i] == 0 || contains(validators, i, validator)) {
+            if (validators[i] == address(0) || weights[i] == 0 || contains(validators, i, validators[i])) {
                 revert InvalidValidator(i);
             }
-            uint256 entry = uint256(uint160(validator)) << 96 | uint256(weights[i]) << 32;
+        }
+        bytes memory data = pack(validators, weights);
+        // A leading STOP, so that nobody can run the data; before it the code that returns everything behind itself.
+        bytes memory creation = bytes.concat(hex"600b5981380380925939f300", data);
+        assembly ("memory-safe") {
+            pointer := create(0, add(creation, 32), mload(creation))
+        }
+        if (pointer == address(0)) revert ValidatorSetNotStored();
+    }
+
+    /// @notice A set as it is stored, in memory. Both lists have the same length.
+    function pack(address[] memory validators, uint64[] memory weights) internal pure returns (bytes memory data) {
+        uint256 total = validators.length;
+        // Entries are written as whole words, so the last one needs four bytes more.
+        data = new bytes(total * ENTRY + 4);
+        for (uint256 i = 0; i < total; ++i) {
+            uint256 entry = uint256(uint160(validators[i])) << 96 | uint256(weights[i]) << 32;
             assembly ("memory-safe") {
                 mstore(add(add(data, 32), mul(i, 28)), entry)
             }
@@ -51,12 +64,6 @@ library ValidatorSet {
         assembly ("memory-safe") {
             mstore(data, mul(total, 28))
         }
-        // A leading STOP, so that nobody can run the data; before it the code that returns everything behind itself.
-        bytes memory creation = bytes.concat(hex"600b5981380380925939f300", data);
-        assembly ("memory-safe") {
-            pointer := create(0, add(creation, 32), mload(creation))
-        }
-        if (pointer == address(0)) revert ValidatorSetNotStored();
     }
 
     /// @dev Whether `validator` is among the first `total`. Every pair of a set is compared, 32,640 of them for 256
@@ -94,7 +101,14 @@ library ValidatorSet {
         internal
         view
     {
-        bytes memory data = read(pointer);
+        requireQuorumOf(read(pointer), digest, signers, signatures);
+    }
+
+    /// @notice As `requireQuorum`, of a set that `pack` has made.
+    function requireQuorumOf(bytes memory data, bytes32 digest, bytes calldata signers, bytes calldata signatures)
+        internal
+        pure
+    {
         uint256 total = data.length / ENTRY;
         uint256 offset = 0;
         uint256 weight = 0;

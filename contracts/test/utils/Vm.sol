@@ -13,6 +13,8 @@ interface Vm {
     function prank(address sender) external;
     function deal(address who, uint256 balance) external;
     function warp(uint256 timestamp) external;
+    /// @dev Makes an account and its storage cold again.
+    function cool(address target) external;
     function roll(uint256 number) external;
     /// @dev The compiler takes `block.timestamp` for the same all through a call; after `warp` it is not.
     function getBlockTimestamp() external view returns (uint256);
@@ -42,6 +44,10 @@ interface Vm {
         external
         pure
         returns (bytes memory);
+    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
+    function parseJsonBytesArray(string calldata json, string calldata key) external pure returns (bytes[] memory);
+    function parseJsonAddressArray(string calldata json, string calldata key) external pure returns (address[] memory);
+    function parseJsonUintArray(string calldata json, string calldata key) external pure returns (uint256[] memory);
     function getCode(string calldata path) external view returns (bytes memory);
     function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
     function parseJsonBytes32Array(string calldata json, string calldata key) external pure returns (bytes32[] memory);
