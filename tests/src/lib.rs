@@ -9,6 +9,7 @@
 //! * [`dev`]: a network as `gear-exe run --dev` starts it, and the command line against it.
 //! * [`process`]: processes that never outlive their test.
 //! * [`proxy`]: an Ethereum node that goes and comes back, is exchanged for another, or lies.
+//! * [`delay`]: distance between processes of one machine.
 //! * [`modules`]: WASM that no validator should accept.
 //! * [`validators`]: a network of several validators, each a process; [`chain`]: their chain as a client sees it.
 //! * [`symbiotic`]: Symbiotic's own contracts, operators, vaults and stakers; [`restaked`]: those that stand behind validators.
@@ -17,6 +18,7 @@
 
 pub mod backup;
 pub mod chain;
+pub mod delay;
 pub mod dev;
 pub mod grudge;
 pub mod ledger;

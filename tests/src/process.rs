@@ -144,6 +144,16 @@ impl Process {
         Ok(())
     }
 
+    /// Its process id, as the operating system knows it.
+    ///
+    /// # Errors
+    ///
+    /// If it has just been started, and has none yet.
+    pub fn pid(&self) -> Result<u32> {
+        let pid = std::fs::read_to_string(&self.pid_file).context("no process id yet")?;
+        Ok(pid.trim().parse()?)
+    }
+
     fn signal(&self, signal: &str) -> Result<()> {
         let pid = std::fs::read_to_string(&self.pid_file).context("no process id yet")?;
         Command::new("kill")

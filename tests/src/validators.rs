@@ -6,6 +6,7 @@
 
 use crate::{
     chain::{Chain, History},
+    delay::DelayedLink,
     process::{Process, binary, free_port},
     restaked::Restaked,
     symbiotic::{BURNER, Symbiotic, Windows},
@@ -74,6 +75,10 @@ pub struct Settings {
     pub vaults: Vec<(Sr25519Keyring, u128)>,
     /// Of the vaults.
     pub windows: Windows,
+    /// How much later every byte between two nodes comes; at once if it is zero.
+    pub delay: Duration,
+    /// Whether nodes serve their metrics: [`Node::metrics_url`].
+    pub metrics: bool,
 }
 
 impl Default for Settings {
@@ -85,6 +90,8 @@ impl Default for Settings {
                 epoch: 3_600,
                 veto: 300,
             },
+            delay: Duration::ZERO,
+            metrics: false,
         }
     }
 }
@@ -94,8 +101,11 @@ impl Default for Settings {
 pub struct Node {
     process: Process,
     rpc_port: u16,
+    metrics_port: Option<u16>,
     /// Where others reach it.
     contact: String,
+    /// The way there, if it is a long one.
+    link: Option<DelayedLink>,
     /// The chain as it sees it.
     pub chain: Chain,
 }
@@ -113,6 +123,8 @@ pub struct Validators {
     deployer: Deployer,
     anvil: AnvilNode,
     spec: PathBuf,
+    delay: Duration,
+    metrics: bool,
     done: bool,
     // Last, so that it is removed when nobody writes to it any more.
     folder: tempfile::TempDir,
@@ -264,6 +276,8 @@ impl Validators {
             deployer,
             anvil,
             spec,
+            delay: settings.delay,
+            metrics: settings.metrics,
             done: false,
             folder,
         };
@@ -366,15 +380,15 @@ impl Validators {
         all.extend(["--listen-addr".into(), listen.clone()]);
         all.extend(["--rpc-port".into(), rpc_port.to_string()]);
         all.extend(["--ethereum-rpc".into(), self.anvil.http()]);
-        all.extend(
-            [
-                "--executor-threads=1",
-                "--no-prometheus",
-                "--no-telemetry",
-                "--no-mdns",
-            ]
-            .map(str::to_owned),
-        );
+        all.extend(["--executor-threads=1", "--no-telemetry", "--no-mdns"].map(str::to_owned));
+        let metrics_port = match self.metrics {
+            true => Some(free_port()?),
+            false => None,
+        };
+        match metrics_port {
+            Some(port) => all.extend(["--prometheus-port".into(), port.to_string()]),
+            None => all.push("--no-prometheus".into()),
+        }
         for node in &self.nodes {
             all.extend(["--bootnodes".into(), node.contact.clone()]);
         }
@@ -386,10 +400,17 @@ impl Validators {
         })
         .await
         .with_context(|| process.tail())?;
+        let link = match self.delay {
+            Duration::ZERO => None,
+            delay => Some(DelayedLink::start(port, delay).await?),
+        };
+        let door = link.as_ref().map_or(port, DelayedLink::port);
         self.nodes.push(Node {
             process,
             rpc_port,
-            contact: format!("{listen}/p2p/{peer}"),
+            metrics_port,
+            contact: format!("/ip4/127.0.0.1/tcp/{door}/p2p/{peer}"),
+            link,
             chain,
         });
         Ok(())
@@ -547,6 +568,26 @@ impl Validators {
 }
 
 impl Node {
+    /// Its process id.
+    ///
+    /// # Errors
+    ///
+    /// See [`Process::pid`].
+    pub fn pid(&self) -> Result<u32> {
+        self.process.pid()
+    }
+
+    /// Where it serves its metrics, if it does ([`Settings::metrics`]).
+    pub fn metrics_url(&self) -> Option<String> {
+        let port = self.metrics_port?;
+        Some(format!("http://127.0.0.1:{port}/metrics"))
+    }
+
+    /// The long way to it ([`Settings::delay`]).
+    pub const fn link(&self) -> Option<&DelayedLink> {
+        self.link.as_ref()
+    }
+
     /// `SIGKILL`.
     ///
     /// # Errors
