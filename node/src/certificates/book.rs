@@ -195,10 +195,11 @@ impl Book {
             let Some(page) = pages.and_then(|pages| pages.get(&block.hash)) else {
                 continue;
             };
-            let places = page.said.keys().filter(|(set, _)| *set == set_id);
+            let of_set = |signed: &&SignedRound| signed.statement.set_id == set_id;
+            let places = page.said.values().filter(of_set).map(|signed| signed.place);
             let mut anybody = false;
-            for (_, place) in places {
-                if let Some(signed) = signed.get_mut(*place as usize) {
+            for place in places {
+                if let Some(signed) = signed.get_mut(place as usize) {
                     *signed += 1;
                     anybody = true;
                 }
