@@ -9,7 +9,7 @@ use gear_exe_primitives::{
 use gear_exe_runtime::{AccountId, EXISTENTIAL_DEPOSIT, Runtime, RuntimeCall, Settlement, UNITS};
 use polkadot_sdk::{
     pallet_balances,
-    pallet_nomination_pools::{self, BondExtra, PoolState},
+    pallet_nomination_pools::{self, BondExtra, PoolMembers, PoolState},
     pallet_session,
     pallet_staking::{self, RewardDestination, ValidatorPrefs},
     sp_keyring::Sr25519Keyring,
@@ -30,6 +30,8 @@ pub const ACCOUNTS: [Sr25519Keyring; 9] = [
     Sr25519Keyring::CharlieStash,
 ];
 const COUNT: u8 = ACCOUNTS.len() as u8;
+/// Who calls, as the member that a call is about.
+const SELF: u8 = u8::MAX;
 
 pub fn account(who: u8) -> AccountId {
     ACCOUNTS[usize::from(who % COUNT)].to_account_id()
@@ -139,12 +141,14 @@ pub fn call() -> impl Strategy<Value = (u8, Call)> {
         2 => Just(Call::Withdraw),
         4 => (0..6u8, 0..4u8).prop_map(|(who, back)| Call::Payout(who, back)),
     ];
+    // Others may seldom do it.
+    let member = prop_oneof![1 => who.clone(), 2 => Just(SELF)];
     let pools = prop_oneof![
         2 => amount().prop_map(Call::PoolCreate),
         4 => (amount(), 1..3u8).prop_map(|(much, pool)| Call::PoolJoin(much, pool)),
         1 => (amount(), any::<bool>()).prop_map(|(much, free)| Call::PoolMore(much, free)),
-        3 => (who.clone(), amount()).prop_map(|(who, much)| Call::PoolUnbond(who, much)),
-        2 => who.clone().prop_map(Call::PoolWithdraw),
+        3 => (member.clone(), amount()).prop_map(|(who, much)| Call::PoolUnbond(who, much)),
+        2 => member.prop_map(Call::PoolWithdraw),
         2 => Just(Call::PoolClaim),
         2 => (1..3u8, any::<u8>()).prop_map(|(pool, whom)| Call::PoolNominate(pool, whom)),
         1 => who.clone().prop_map(Call::PoolSlash),
@@ -278,13 +282,21 @@ impl Call {
                 };
                 Pools::bond_extra { extra }.into()
             }
-            Self::PoolUnbond(member, unbonding_points) => Pools::unbond {
-                member_account: target(member),
-                unbonding_points,
+            Self::PoolUnbond(member, much) => {
+                let member = if member == SELF { who } else { member };
+                let points = PoolMembers::<Runtime>::get(account(member)).map(|one| one.points);
+                Pools::unbond {
+                    member_account: target(member),
+                    // All, if that is less; but also more than there can be.
+                    unbonding_points: match points {
+                        Some(points) if much < u128::MAX => much.min(points),
+                        _ => much,
+                    },
+                }
+                .into()
             }
-            .into(),
             Self::PoolWithdraw(member) => Pools::withdraw_unbonded {
-                member_account: target(member),
+                member_account: target(if member == SELF { who } else { member }),
                 num_slashing_spans: 64,
             }
             .into(),
