@@ -369,12 +369,17 @@ impl Lifecycle {
         let Some(step) = state.path.get(block) else {
             return;
         };
-        self.watchers.wake_in(block);
-        // Nobody is told of rounds from before the start, or of an outcome that is not this node's.
-        if step.certified || step.outcome != Some(statement.outcome) {
+        // An outcome that is not this node's is none of its business here.
+        if step.certified || step.outcome.is_some_and(|own| own != statement.outcome) {
             return;
         }
         step.certified = true;
+        let live = step.live;
+        self.watchers.wake_in(block);
+        // Nobody is told of rounds from before the start.
+        if !live {
+            return;
+        }
         let at = state.times.note(hash, Level::Certified);
         self.tell(RoundEvent {
             level: Level::Certified,
@@ -395,12 +400,13 @@ impl Lifecycle {
             return;
         }
         step.finalized = true;
-        let anchor = step.anchor;
+        let (anchor, live) = (step.anchor, step.live);
+        let outcome = step.outcome.unwrap_or_default();
         self.watchers.wake_in(block);
         // Nobody is told of rounds from before the start.
-        let Some(outcome) = step.outcome else {
+        if !live {
             return;
-        };
+        }
         let at = state.times.note(block.hash, Level::Finalized);
         self.tell(RoundEvent {
             level: Level::Finalized,
@@ -492,6 +498,12 @@ impl Lifecycle {
             .certificates
             .certificate(block.hash)?
             .filter(|found| found.statement.outcome == own);
+        // Who looks may be faster than the news: what it sees is seen now.
+        let unseen = |step: &mut path::Step| !step.certified;
+        if certificate.is_some() && state.path.get(block).is_some_and(unseen) {
+            self.note_certificate(&mut state, block.hash);
+        }
+        self.note_finality(&mut state, block);
         let (level, batch) = self.level(&state, block, certificate.is_some());
         Ok(Some(Found {
             index,

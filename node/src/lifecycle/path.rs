@@ -16,9 +16,11 @@ pub struct Step {
     pub anchor: BlockId,
     /// What validators sign of its outcome, once somebody needed to know.
     pub outcome: Option<H256>,
-    /// Readers were told of its certificate.
+    /// It was executed since the start, so that readers are told of it.
+    pub live: bool,
+    /// Its certificate was seen.
     pub certified: bool,
-    /// Readers were told that its block is final.
+    /// Its block was seen to be final.
     pub finalized: bool,
 }
 
@@ -89,7 +91,7 @@ impl Path {
             .is_some_and(|(_, step)| step.hash == batch.last_round_hash)
     }
 
-    /// Puts a round on the path. Returns the numbers of those that are forgotten for it.
+    /// Puts a round on the path; without what is signed of its outcome, if it was executed before the start. Returns the numbers of those that are forgotten for it.
     pub fn put(&mut self, block: ChainBlock, anchor: BlockId, outcome: Option<H256>) -> Vec<u64> {
         self.0.insert(
             block.number,
@@ -97,6 +99,7 @@ impl Path {
                 hash: block.hash,
                 anchor,
                 outcome,
+                live: outcome.is_some(),
                 certified: false,
                 finalized: false,
             },
