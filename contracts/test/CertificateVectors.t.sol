@@ -84,8 +84,7 @@ contract CertificateVectorsTest {
         for (uint256 i = 0; i < signatures.length; ++i) {
             one.signatures = bytes.concat(one.signatures, signatures[i]);
         }
-        one.proof =
-            abi.decode(vm.parseJsonType(json, string.concat(key, ".proof"), PROOF), (Certificates.ReceiptProof));
+        one.proof = abi.decode(vm.parseJsonType(json, string.concat(key, ".proof"), PROOF), (Certificates.ReceiptProof));
     }
 
     function _judge(string memory network, ReceiptVerifier verifier, Case memory one) private {

@@ -39,9 +39,7 @@ contract ReceiptsTest is ReceiptFixture {
         statement.anchorHash = keccak256("uncle");
         (bytes memory signers, bytes memory signatures) = certify(statement, 3);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                Ancestry.AnchorNotAncestor.selector, statement.anchorNumber, statement.anchorHash
-            )
+            abi.encodeWithSelector(Ancestry.AnchorNotAncestor.selector, statement.anchorNumber, statement.anchorHash)
         );
         verifier.verify(statement, signers, signatures, proof);
         // The signatures are right all the same.

@@ -1,5 +1,5 @@
 // The same proof as arguments of `ReceiptVerifier.verify` and of contracts that build it in.
-import { concat, parseAbi } from "viem";
+import { concatHex, parseAbi } from "viem";
 import type { Hex } from "viem";
 import type { Certificate, ReceiptProof, RoundStatement } from "./verify.js";
 
@@ -8,7 +8,7 @@ export type ProofArguments = readonly [statement: RoundStatement, signers: Hex, 
 
 /** For `writeContract` and `readContract` of viem. */
 export function proofArguments(certificate: Certificate, proof: ReceiptProof): ProofArguments {
-  return [certificate.statement, certificate.signers, concat(certificate.signatures), proof];
+  return [certificate.statement, certificate.signers, concatHex(certificate.signatures), proof];
 }
 
 /** The structures in human-readable ABI, for contracts that take a proof themselves. */

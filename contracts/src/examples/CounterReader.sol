@@ -53,7 +53,7 @@ contract CounterReader {
         taken[receipt.messageId] = true;
         uint32 answer = abi.decode(reply, (uint32));
         emit Taken(receipt.messageId, answer);
-        uint128 at = uint128(receipt.round) << 64 | proof.index;
-        if (at >= place) (value, place) = (answer, at);
+        uint128 position = uint128(receipt.round) << 64 | proof.index;
+        if (position >= place) (value, place) = (answer, position);
     }
 }

@@ -44,12 +44,10 @@ contract ReceiptFuzz is ReceiptFixture {
     /// Bits of the statement, of the receipt and of the roots: none of them is padding.
     function testFuzz_noWordOfStatementOrProofMayChange(uint256 seed, uint8 size, uint8 receipts) public {
         bytes memory data = _valid(seed, 1 + size % 12, 1 + receipts % 9);
-        (Certificates.RoundStatement memory statement, bytes memory signers, bytes memory signatures,) = abi.decode(
-            _meaning(data), (Certificates.RoundStatement, bytes, bytes, Certificates.ReceiptProof)
-        );
-        (,,, Certificates.ReceiptProof memory proof) = abi.decode(
-            _meaning(data), (Certificates.RoundStatement, bytes, bytes, Certificates.ReceiptProof)
-        );
+        (Certificates.RoundStatement memory statement, bytes memory signers, bytes memory signatures,) =
+            abi.decode(_meaning(data), (Certificates.RoundStatement, bytes, bytes, Certificates.ReceiptProof));
+        (,,, Certificates.ReceiptProof memory proof) =
+            abi.decode(_meaning(data), (Certificates.RoundStatement, bytes, bytes, Certificates.ReceiptProof));
         bytes32 bit = bytes32(1 << (seed % 256));
         for (uint256 field = 0; field < 12; ++field) {
             Certificates.RoundStatement memory said = abi.decode(abi.encode(statement), (Certificates.RoundStatement));
