@@ -111,9 +111,9 @@ contract ReceiptsTest is ReceiptFixture {
     function test_anOlderAnswerDoesNotReplaceANewerOne() public {
         CounterReader reader = new CounterReader(verifier, PROGRAM);
         bytes memory reply = abi.encode(uint32(5));
-        for (uint256 index = 3; index-- > 0;) {
+        for (uint256 left = 3; left > 0; --left) {
             (Certificates.RoundStatement memory statement, Certificates.ReceiptProof memory proof) =
-                round(3, index, reply);
+                round(3, left - 1, reply);
             (bytes memory signers, bytes memory signatures) = certify(statement, 3);
             reader.take(statement, signers, signatures, proof, reply);
             ensure(reader.place() == uint128(ROUND) << 64 | 2, "the newest stands");
