@@ -2,8 +2,8 @@
 
 use crate::{
     AccountId, AuraId, Balance, Block, Execution, Executive, Grandpa, Historical,
-    InherentDataExt as _, NominationPools, Nonce, Rewards, Runtime, RuntimeGenesisConfig,
-    Session, SessionKeys, Settlement, Staking, System, TransactionPayment, VERSION, genesis, pace,
+    InherentDataExt as _, NominationPools, Nonce, Rewards, Runtime, RuntimeGenesisConfig, Session,
+    SessionKeys, Settlement, Staking, System, TransactionPayment, VERSION, genesis, pace,
 };
 use alloc::vec::Vec;
 use codec::Encode;

@@ -1,4 +1,4 @@
-// What the client does with a node that breaks off, errs, or answers nonsense. What it does with real ones is `e2e.ts`.
+// What the client does with a node that breaks off, errs, or answers nonsense.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { TestContext } from "node:test";

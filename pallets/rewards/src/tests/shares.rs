@@ -182,7 +182,7 @@ impl Shares {
                     assert_eq!(points, members.values().sum::<u128>());
                     for (who, own) in members {
                         let part = self.parts.entry((pool, *who)).or_default();
-                        part.earned += (U256::from(amount) * U256::from(*own) << BITS) / points;
+                        part.earned += ((U256::from(amount) * U256::from(*own)) << BITS) / points;
                         // What a point gets is, and what the member is credited then or later.
                         part.rounded += own / PARTS + 2;
                     }
