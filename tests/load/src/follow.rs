@@ -1,8 +1,7 @@
 //! What a node tells of rounds, with the client's own clock: when each message was seen at each level.
 
-use crate::polled;
 use anyhow::Result;
-use gear_exe_client::{Client, Error, Level, RoundLevel};
+use gear_exe_client::{Client, Level, RoundLevel};
 use gear_exe_primitives::{H256, MessageId};
 use std::{
     collections::HashMap,
@@ -93,8 +92,6 @@ impl Told {
 #[derive(Debug)]
 pub struct Follower {
     told: Arc<Mutex<Told>>,
-    /// Whether the node has the subscription of rounds; else it is asked again and again, which is less exact.
-    pub live: bool,
     task: JoinHandle<()>,
 }
 
@@ -103,41 +100,30 @@ impl Follower {
     ///
     /// # Errors
     ///
-    /// If the node does not answer.
+    /// If the node does not answer, or does not tell its rounds.
     pub async fn start(client: Client) -> Result<Self> {
         let told = Arc::<Mutex<Told>>::default();
         let shared = told.clone();
-        let (live, task) = match client.rounds(true).await {
-            Ok(mut rounds) => {
-                let task = tokio::spawn(async move {
-                    loop {
-                        while let Some(item) = rounds.next().await {
-                            let at = Instant::now();
-                            match item {
-                                Ok(level) => lock(&shared).take(at, level),
-                                Err(_) => lock(&shared).interruptions += 1,
-                            }
-                        }
-                        // What was missed meanwhile is found by the audit, without a time.
-                        rounds = loop {
-                            tokio::time::sleep(AGAIN).await;
-                            if let Ok(rounds) = client.rounds(true).await {
-                                break rounds;
-                            }
-                        };
+        let mut rounds = client.rounds(true).await?;
+        let task = tokio::spawn(async move {
+            loop {
+                while let Some(item) = rounds.next().await {
+                    let at = Instant::now();
+                    match item {
+                        Ok(level) => lock(&shared).take(at, level),
+                        Err(_) => lock(&shared).interruptions += 1,
                     }
-                });
-                (true, task)
+                }
+                // What was missed meanwhile is found by the audit, without a time.
+                rounds = loop {
+                    tokio::time::sleep(AGAIN).await;
+                    if let Ok(rounds) = client.rounds(true).await {
+                        break rounds;
+                    }
+                };
             }
-            Err(Error::Unknown { .. }) => {
-                let poll = polled::follow(client, move |level| {
-                    lock(&shared).take(Instant::now(), level);
-                });
-                (false, tokio::spawn(poll))
-            }
-            Err(error) => return Err(error.into()),
-        };
-        Ok(Self { told, live, task })
+        });
+        Ok(Self { told, task })
     }
 
     /// What was told until now.

@@ -5,8 +5,7 @@
 //! * [`target`]: four validators of its own, near or far from each other, or nodes that run already.
 //! * [`programs`]: who gets the messages.
 //! * [`feed`]: signs ahead, on threads of its own; [`drive`]: sends when it is due, whatever the answers are.
-//! * [`follow`]: when each message was seen at which level, by the node that it was sent to; [`polled`]: the same of nodes that
-//!   do not tell rounds by themselves.
+//! * [`follow`]: when each message was seen at which level, by the node that it was sent to.
 //! * [`audit`]: what the chain holds afterwards, independently of that.
 //! * [`usage`]: processor time of the nodes, and what they say of themselves.
 //! * [`run`] puts it together; [`report`] and [`plot`] show it; [`stats`] has the percentiles.
@@ -19,7 +18,6 @@ pub mod feed;
 pub mod follow;
 pub mod plan;
 pub mod plot;
-pub mod polled;
 pub mod programs;
 pub mod report;
 pub mod run;

@@ -72,12 +72,6 @@ impl Report {
                 "connections between nodes that went around the delay: {strangers}\n"
             )?;
         }
-        if !self.live {
-            writeln!(
-                f,
-                "a node does not tell its rounds: levels were asked for, and are late by some tens of milliseconds\n"
-            )?;
-        }
         Ok(())
     }
 

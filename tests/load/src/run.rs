@@ -48,8 +48,6 @@ pub struct Report {
     pub audit: Audit,
     /// Processor time while messages were sent.
     pub usage: Usage,
-    /// Whether levels were told as they happened; else they were asked for, and are late.
-    pub live: bool,
     /// How often a subscription has ended in between.
     pub interruptions: u32,
     /// Messages that a node has seen executed in two blocks, since one was left.
@@ -266,7 +264,6 @@ pub async fn run(plan: &Plan, target: &Target, tell: impl Fn(&str)) -> Result<Re
         began,
         audit,
         usage: Usage::between(&before, &after),
-        live: followers.iter().all(|follower| follower.live),
         interruptions: told().map(|told| told.interruptions).sum(),
         again: told().map(|told| told.again()).max().unwrap_or(0),
         rounds: told().next().map_or((0, 0), |told| told.rounds()),
