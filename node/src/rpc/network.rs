@@ -7,10 +7,9 @@ use super::{
     params::Args,
     types::{Actor, Amount, Anchor, Block},
 };
-use crate::status::{
-    BatchSeen, RoundSeen, View,
-    levels::KEPT,
-    watch::{Validator, now_ms},
+use crate::{
+    lifecycle::times::now,
+    status::{BatchSeen, RoundSeen, View, levels::KEPT, watch::Validator},
 };
 use gear_exe_executor::state;
 use gear_exe_primitives::{ActorId, H160, H256, ethereum::BlockId};
@@ -185,7 +184,7 @@ async fn network(args: Args, context: Arc<Context>) -> Result<Network, RpcError>
         None => ROUNDS,
     };
     let deps = &context.deps;
-    let now = now_ms();
+    let now = now();
     let view: View = deps.watch.view(rounds.min(KEPT));
     let best = deps.rounds.best();
     let head = deps.ethereum.head();

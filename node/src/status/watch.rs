@@ -10,6 +10,7 @@ use super::{
 use crate::{
     certificates::CertificateService,
     ethereum_service::History,
+    lifecycle::times::now,
     metrics::Metrics,
     rounds::{Batches, ExecutedRound, Rounds},
     settlement_service::build::Said,
@@ -32,27 +33,13 @@ use polkadot_sdk::{
     sp_api::{ApiError, ProvideRuntimeApi},
     sp_blockchain::{self, HeaderBackend},
 };
-use std::{
-    collections::BTreeMap,
-    pin::pin,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 use tokio::sync::broadcast::error::RecvError;
 
 /// Rounds younger than this do not count for participation: signatures are still on their way.
 const ON_THEIR_WAY_MS: u64 = 2_000;
 /// Pause between two looks at the chain.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// Milliseconds since 1970, by this node's clock.
-pub fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| u64::try_from(since.as_millis()).ok())
-        .unwrap_or(0)
-}
 
 /// A validator of the current set and what it signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,12 +225,12 @@ impl Watch {
         loop {
             tokio::select! {
                 round = rounds.recv() => match round {
-                    Ok(round) => self.executed(&round, now_ms()),
+                    Ok(round) => self.executed(&round, now()),
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
                 },
                 certificate = certificates.recv() => match certificate {
-                    Ok(certificate) => self.certified(certificate.statement.block_hash, now_ms()),
+                    Ok(certificate) => self.certified(certificate.statement.block_hash, now()),
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
                 },
@@ -253,7 +240,7 @@ impl Watch {
                             number: notification.header.number.into(),
                             hash: notification.hash,
                         },
-                        now_ms(),
+                        now(),
                     ),
                     None => return,
                 },
@@ -271,7 +258,7 @@ impl Watch {
         loop {
             tick.tick().await;
             let (watch, sources) = (self.clone(), sources.clone());
-            let looked = tokio::task::spawn_blocking(move || watch.look(&sources, now_ms())).await;
+            let looked = tokio::task::spawn_blocking(move || watch.look(&sources, now())).await;
             match looked {
                 Ok(Ok(())) => {}
                 // The services that need it raise the alarm.
