@@ -10,6 +10,7 @@ use frame_support::{
 use frame_system::{RawOrigin, pallet_prelude::BlockNumberFor};
 use gear_exe_primitives::{
     CodeId, H160, H256, MessageId,
+    batch::RouterDomain,
     ethereum::{BlockId, EthereumHeader, MAX_HEADER_LENGTH},
     native::{MAX_PAYLOAD, NativeTransaction, SignedNative, SigningForm},
     quorum::Member,
@@ -19,6 +20,11 @@ use gear_exe_primitives::{
 };
 use polkadot_sdk::{
     frame_benchmarking::v2::*, frame_support, frame_system, sp_runtime::traits::SaturatedConversion,
+};
+
+const DOMAIN: RouterDomain = RouterDomain {
+    chain_id: 1,
+    router: H160::repeat_byte(0x70),
 };
 
 const LAST: &str = "as many members as there may be";
@@ -147,7 +153,8 @@ fn native<T: Config>(
         max_per_block: MAX_NATIVES_PER_BLOCK,
     });
     Pallet::<T>::note_reference(reference);
-    let domain = T::Domain::get().ok_or("no Router")?;
+    let domain = DOMAIN;
+    T::OnRouter::set_domain(domain);
     let transaction = NativeTransaction {
         destination: H160::repeat_byte(1),
         payload: alloc::vec![1; bytes as usize],

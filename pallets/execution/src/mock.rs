@@ -123,6 +123,11 @@ impl crate::OnRouter for Around {
             .last()
             .map_or(root().id(), |router| router.block)
     }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set_domain(domain: RouterDomain) {
+        Router::set(Some(domain));
+    }
 }
 
 impl crate::Config for Test {

@@ -26,6 +26,9 @@ pub trait OnRouter {
     fn agreed(router: RouterAt);
     /// The Ethereum block of the last such statement.
     fn known_at() -> BlockId;
+    /// Makes this the Router.
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set_domain(domain: gear_exe_primitives::batch::RouterDomain);
 }
 
 /// A header with the number of reasons to keep it: known children, views whose tip it is, anchor, finalised block.

@@ -1,7 +1,7 @@
 //! What calls cost, as the benchmarks of this pallet measured it.
 //!
-//! By `scripts/weights` on 2026-11-26, in the WASM executor: the fastest quarter of 20 runs of each of up to 10 values of
-//! a component, on AMD EPYC, 2 cores, Linux 6.18.44-fc-v669.
+//! By `scripts/weights` on 2026-11-26, in the WASM executor: the fastest quarter of 20 runs of each of up to 20 values of
+//! a component, on Intel(R) Xeon(R) Processor, 2 cores, Linux 6.18.44-fc-v657.
 //! Time is without the database, whose accesses were counted; the runtime says what one costs.
 
 use core::marker::PhantomData;
@@ -40,10 +40,10 @@ pub struct Measured<D>(PhantomData<D>);
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     // n: 0 to 32.
     fn submit_view(n: u32) -> Weight {
-        Weight::from_parts(40_258_247, 874)
+        Weight::from_parts(49_384_320, 1_005)
             .saturating_add(D::get().reads_writes(5, 5))
             .saturating_add(
-                Weight::from_parts(19_468_550, 190)
+                Weight::from_parts(31_491_063, 189)
                     .saturating_add(D::get().reads_writes(2, 2))
                     .saturating_mul(n.into()),
             )
@@ -51,40 +51,40 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
 
     // n: 0 to 32.
     fn authorize_view(n: u32) -> Weight {
-        Weight::from_parts(91_817_058, 4_600)
+        Weight::from_parts(86_280_569, 4_755)
             .saturating_add(D::get().reads_writes(9, 0))
             .saturating_add(
-                Weight::from_parts(6_769_927, 0)
+                Weight::from_parts(12_425_841, 0)
                     .saturating_add(D::get().reads_writes(1, 0))
                     .saturating_mul(n.into()),
             )
     }
 
     fn submit_code_vote() -> Weight {
-        Weight::from_parts(1_513_838_000, 13_576).saturating_add(D::get().reads_writes(94, 93))
+        Weight::from_parts(2_384_427_000, 13_717).saturating_add(D::get().reads_writes(94, 93))
     }
 
     fn authorize_code_vote() -> Weight {
-        Weight::from_parts(85_317_000, 5_512).saturating_add(D::get().reads_writes(7, 0))
+        Weight::from_parts(94_963_000, 5_653).saturating_add(D::get().reads_writes(7, 0))
     }
 
     // v: 1 to 128.
     fn on_finalize(v: u32) -> Weight {
-        Weight::from_parts(8_550_012, 5_191)
-            .saturating_add(D::get().reads_writes(39, 4))
+        Weight::from_parts(38_873_000, 5_356)
+            .saturating_add(D::get().reads_writes(19, 69))
             .saturating_add(
-                Weight::from_parts(3_869_658, 104)
-                    .saturating_add(D::get().reads_writes(1, 0))
+                Weight::from_parts(8_072_150, 113)
+                    .saturating_add(D::get().reads_writes(2, 0))
                     .saturating_mul(v.into()),
             )
     }
 
     // n: 0 to 64.
     fn on_initialize(n: u32) -> Weight {
-        Weight::from_parts(19_048_469, 924)
-            .saturating_add(D::get().reads_writes(8, 5))
+        Weight::from_parts(32_994_320, 1_136)
+            .saturating_add(D::get().reads_writes(10, 5))
             .saturating_add(
-                Weight::from_parts(3_290_678, 188)
+                Weight::from_parts(5_053_855, 188)
                     .saturating_add(D::get().reads_writes(1, 1))
                     .saturating_mul(n.into()),
             )
@@ -92,24 +92,32 @@ impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
 
     // n: 0 to 129024.
     fn submit_native(n: u32) -> Weight {
-        Weight::from_parts(60_000_000, 3_000)
-            .saturating_add(D::get().reads_writes(8, 3))
-            .saturating_add(Weight::from_parts(3_000, 0).saturating_mul(n.into()))
+        Weight::from_parts(92_853_380, 213_866)
+            .saturating_add(D::get().reads_writes(7, 3))
+            .saturating_add(
+                Weight::from_parts(5_657, 0)
+                    .saturating_add(D::get().reads_writes(0, 0))
+                    .saturating_mul(n.into()),
+            )
     }
 
     // n: 0 to 129024.
     fn authorize_native(n: u32) -> Weight {
-        Weight::from_parts(140_000_000, 3_000)
-            .saturating_add(D::get().reads_writes(7, 0))
-            .saturating_add(Weight::from_parts(5_000, 0).saturating_mul(n.into()))
+        Weight::from_parts(83_083_711, 861)
+            .saturating_add(D::get().reads_writes(6, 0))
+            .saturating_add(
+                Weight::from_parts(9_989, 0)
+                    .saturating_add(D::get().reads_writes(0, 0))
+                    .saturating_mul(n.into()),
+            )
     }
 
-    // n: 0 to 8192.
+    // n: 0 to 8190.
     fn forget_natives(n: u32) -> Weight {
-        Weight::from_parts(10_000_000, 200)
-            .saturating_add(D::get().reads_writes(5, 2))
+        Weight::from_parts(22_286_000, 2_769)
+            .saturating_add(D::get().reads_writes(5, 4))
             .saturating_add(
-                Weight::from_parts(2_000_000, 70)
+                Weight::from_parts(854_889, 0)
                     .saturating_add(D::get().reads_writes(1, 1))
                     .saturating_mul(n.into()),
             )

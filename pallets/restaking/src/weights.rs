@@ -1,7 +1,7 @@
 //! What calls cost, as the benchmarks of this pallet measured it.
 //!
-//! By `scripts/weights` on 2026-11-26, in the WASM executor: the fastest quarter of 20 runs of each of up to 10 values of
-//! a component, on AMD EPYC, 2 cores, Linux 6.18.44-fc-v669.
+//! By `scripts/weights` on 2026-11-26, in the WASM executor: the fastest quarter of 20 runs of each of up to 20 values of
+//! a component, on Intel(R) Xeon(R) Processor, 2 cores, Linux 6.18.44-fc-v657.
 //! Time is without the database, whose accesses were counted; the runtime says what one costs.
 
 use core::marker::PhantomData;
@@ -41,54 +41,54 @@ pub struct Measured<D>(PhantomData<D>);
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn register_operator() -> Weight {
-        Weight::from_parts(152_968_000, 687).saturating_add(D::get().reads_writes(7, 5))
+        Weight::from_parts(164_415_000, 991).saturating_add(D::get().reads_writes(8, 5))
     }
 
     fn deregister_operator() -> Weight {
-        Weight::from_parts(40_361_000, 587).saturating_add(D::get().reads_writes(4, 1))
+        Weight::from_parts(32_924_000, 587).saturating_add(D::get().reads_writes(4, 1))
     }
 
     fn withdraw_operator() -> Weight {
-        Weight::from_parts(75_472_000, 684).saturating_add(D::get().reads_writes(5, 4))
+        Weight::from_parts(95_482_000, 718).saturating_add(D::get().reads_writes(5, 4))
     }
 
     fn set_asset() -> Weight {
-        Weight::from_parts(12_759_000, 602).saturating_add(D::get().reads_writes(1, 1))
+        Weight::from_parts(22_407_000, 602).saturating_add(D::get().reads_writes(1, 1))
     }
 
     fn submit_snapshot_vote() -> Weight {
-        Weight::from_parts(58_948_000, 8_531).saturating_add(D::get().reads_writes(8, 2))
+        Weight::from_parts(68_623_000, 8_564).saturating_add(D::get().reads_writes(8, 2))
     }
 
     fn authorize_snapshot_vote() -> Weight {
-        Weight::from_parts(84_646_000, 8_585).saturating_add(D::get().reads_writes(9, 0))
+        Weight::from_parts(98_878_000, 8_618).saturating_add(D::get().reads_writes(9, 0))
     }
 
     // p: 1 to 64.
     fn submit_page(p: u32) -> Weight {
-        Weight::from_parts(220_308_000, 5_268)
+        Weight::from_parts(341_820_726, 5_685)
             .saturating_add(D::get().reads_writes(38, 7))
             .saturating_add(
-                Weight::from_parts(71_846_204, 7_635)
+                Weight::from_parts(114_597_641, 7_629)
                     .saturating_add(D::get().reads_writes(9, 0))
                     .saturating_mul(p.into()),
             )
     }
 
     fn authorize_page() -> Weight {
-        Weight::from_parts(74_161_000, 1_053).saturating_add(D::get().reads_writes(3, 0))
+        Weight::from_parts(125_072_000, 1_086).saturating_add(D::get().reads_writes(3, 0))
     }
 
     fn on_initialize() -> Weight {
-        Weight::from_parts(14_602_000, 1_200).saturating_add(D::get().reads_writes(4, 0))
+        Weight::from_parts(19_123_000, 1_233).saturating_add(D::get().reads_writes(4, 0))
     }
 
     // o: 0 to 512.
     fn begin_era(o: u32) -> Weight {
-        Weight::from_parts(43_647_410, 2_239)
+        Weight::from_parts(133_698_375, 2_260)
             .saturating_add(D::get().reads_writes(140, 136))
             .saturating_add(
-                Weight::from_parts(3_588_278, 91)
+                Weight::from_parts(5_679_548, 92)
                     .saturating_add(D::get().reads_writes(1, 0))
                     .saturating_mul(o.into()),
             )

@@ -1,7 +1,7 @@
 //! What calls cost, as the benchmarks of this pallet measured it.
 //!
-//! By `scripts/weights` on 2026-11-26, in the WASM executor: the fastest quarter of 20 runs of each of up to 10 values of
-//! a component, on AMD EPYC, 2 cores, Linux 6.18.44-fc-v669.
+//! By `scripts/weights` on 2026-11-26, in the WASM executor: the fastest quarter of 20 runs of each of up to 20 values of
+//! a component, on Intel(R) Xeon(R) Processor, 2 cores, Linux 6.18.44-fc-v657.
 //! Time is without the database, whose accesses were counted; the runtime says what one costs.
 
 use core::marker::PhantomData;
@@ -33,31 +33,31 @@ pub struct Measured<D>(PhantomData<D>);
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn submit_batch_signature() -> Weight {
-        Weight::from_parts(68_913_000, 5_039).saturating_add(D::get().reads_writes(5, 4))
+        Weight::from_parts(80_848_000, 5_607).saturating_add(D::get().reads_writes(6, 5))
     }
 
     fn submit_empty() -> Weight {
-        Weight::from_parts(62_052_000, 5_078).saturating_add(D::get().reads_writes(6, 4))
+        Weight::from_parts(70_529_000, 5_646).saturating_add(D::get().reads_writes(7, 5))
     }
 
     fn authorize_vote() -> Weight {
-        Weight::from_parts(85_908_000, 4_362).saturating_add(D::get().reads_writes(5, 0))
+        Weight::from_parts(79_224_000, 4_378).saturating_add(D::get().reads_writes(5, 0))
     }
 
     fn pause() -> Weight {
-        Weight::from_parts(6_019_000, 260).saturating_add(D::get().reads_writes(1, 1))
+        Weight::from_parts(10_257_000, 260).saturating_add(D::get().reads_writes(1, 1))
     }
 
     fn resume() -> Weight {
-        Weight::from_parts(6_649_000, 283).saturating_add(D::get().reads_writes(1, 1))
+        Weight::from_parts(11_827_000, 283).saturating_add(D::get().reads_writes(1, 1))
     }
 
     // v: 0 to 128.
     fn on_finalize(v: u32) -> Weight {
-        Weight::from_parts(183_509_702, 9_004)
+        Weight::from_parts(259_521_962, 9_320)
             .saturating_add(D::get().reads_writes(19, 69))
             .saturating_add(
-                Weight::from_parts(1_830_413, 55)
+                Weight::from_parts(3_077_256, 57)
                     .saturating_add(D::get().reads_writes(3, 3))
                     .saturating_mul(v.into()),
             )

@@ -1,7 +1,7 @@
 //! What calls cost, as the benchmarks of this pallet measured it.
 //!
-//! By `scripts/weights` on 2026-11-26, in the WASM executor: the fastest quarter of 20 runs of each of up to 10 values of
-//! a component, on AMD EPYC, 2 cores, Linux 6.18.44-fc-v669.
+//! By `scripts/weights` on 2026-11-26, in the WASM executor: the fastest quarter of 20 runs of each of up to 20 values of
+//! a component, on Intel(R) Xeon(R) Processor, 2 cores, Linux 6.18.44-fc-v657.
 //! Time is without the database, whose accesses were counted; the runtime says what one costs.
 
 use core::marker::PhantomData;
@@ -49,31 +49,31 @@ pub struct Measured<D>(PhantomData<D>);
 
 impl<D: Get<RuntimeDbWeight>> WeightInfo for Measured<D> {
     fn report() -> Weight {
-        Weight::from_parts(159_117_000, 8_450).saturating_add(D::get().reads_writes(24, 4))
+        Weight::from_parts(905_428_000, 45_235).saturating_add(D::get().reads_writes(92, 9))
     }
 
     fn authorize_report() -> Weight {
-        Weight::from_parts(98_507_000, 7_861).saturating_add(D::get().reads_writes(9, 0))
+        Weight::from_parts(258_855_000, 8_050).saturating_add(D::get().reads_writes(9, 0))
     }
 
     fn check_certificate() -> Weight {
-        Weight::from_parts(9_000_000_000, 7_861).saturating_add(D::get().reads_writes(10, 0))
+        Weight::from_parts(5_698_351_000, 11_371).saturating_add(D::get().reads_writes(9, 0))
     }
 
     fn cancel() -> Weight {
-        Weight::from_parts(31_928_000, 2_904).saturating_add(D::get().reads_writes(6, 4))
+        Weight::from_parts(58_512_000, 3_093).saturating_add(D::get().reads_writes(6, 4))
     }
 
     fn approve() -> Weight {
-        Weight::from_parts(11_277_000, 996).saturating_add(D::get().reads_writes(2, 1))
+        Weight::from_parts(22_650_000, 996).saturating_add(D::get().reads_writes(2, 1))
     }
 
     // s: 0 to 64.
     fn on_initialize(s: u32) -> Weight {
-        Weight::from_parts(24_726_227, 1_599)
+        Weight::from_parts(43_155_600, 1_806)
             .saturating_add(D::get().reads_writes(14, 3))
             .saturating_add(
-                Weight::from_parts(7_783_339, 186)
+                Weight::from_parts(13_420_828, 185)
                     .saturating_add(D::get().reads_writes(1, 2))
                     .saturating_mul(s.into()),
             )

@@ -61,6 +61,11 @@ impl pallet_execution::OnRouter for Glue {
     fn known_at() -> BlockId {
         pallet_settlement::Router::<Runtime>::get().block
     }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set_domain(domain: RouterDomain) {
+        pallet_settlement::Domain::<Runtime>::put(domain);
+    }
 }
 
 impl pallet_settlement::Ethereum for Glue {
