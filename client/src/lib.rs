@@ -54,9 +54,10 @@ mod wire;
 
 pub use client::{Client, Options};
 pub use error::Error;
+pub use gear_exe_primitives::level::Level;
 pub use round::Round;
 pub use rounds::{RoundLevel, Rounds};
 pub use signer::Signer;
-pub use status::{Answer, HeldBatch, Level, Promise, Status};
+pub use status::{Answer, HeldBatch, Promise, Status};
 pub use verify::{ValidatorSet, VerifyError, verify_reply};
 pub use watch::{Cursor, Event, Executed, Stage, Watch};

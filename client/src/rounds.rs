@@ -60,7 +60,7 @@ fn read(value: Value) -> Result<RoundLevel, Error> {
     };
     let raw: Raw = serde_json::from_value(value).map_err(|error| malformed(error.to_string()))?;
     Ok(RoundLevel {
-        level: wire::level(&raw.level)
+        level: Level::from_name(&raw.level)
             .filter(|level| *level <= Level::Finalized)
             .ok_or_else(|| malformed(format!("no level of a round: {}", raw.level)))?,
         at: raw.at,

@@ -5,40 +5,13 @@ use gear_exe_primitives::{
     H160, H256, MessageId,
     certificate::{Certificate, PromiseStatement, ReceiptProof},
     ethereum::BlockId,
+    level::Level,
     message::ReplyCode,
     native::ClientReceipt,
     round::ChainBlock,
     signature::CompactSignature,
 };
 use serde::Deserialize;
-
-/// How far a message is confirmed. Each level includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
-    /// The node has executed it.
-    Executed,
-    /// More than two thirds of the validators have signed its round.
-    Certified,
-    /// The chain has finalised the block of its round.
-    Finalized,
-    /// The Router holds a batch with its round.
-    Committed,
-    /// It holds one after an Ethereum block that is final.
-    Settled,
-}
-
-impl Level {
-    /// Its name, as nodes write it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Executed => "executed",
-            Self::Certified => "certified",
-            Self::Finalized => "finalized",
-            Self::Committed => "committed",
-            Self::Settled => "settled",
-        }
-    }
-}
 
 /// The word of a block's author alone, which comes before a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +83,7 @@ pub(crate) fn read(value: serde_json::Value) -> Result<Option<Status>, Error> {
         return Ok(None);
     };
     Ok(Some(Status {
-        level: wire::level(&raw.level)
+        level: Level::from_name(&raw.level)
             .ok_or_else(|| malformed(format!("no level: {}", raw.level)))?,
         block: raw.block.into(),
         anchor: raw.anchor.into(),

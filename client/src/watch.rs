@@ -1,6 +1,6 @@
 //! The life of one message, as a node tells it.
 
-use crate::{Client, Error, HeldBatch, Promise, wire};
+use crate::{Client, Error, HeldBatch, Promise, verify_reply, wire};
 use futures::{Stream, StreamExt, stream};
 use gear_exe_primitives::{
     H256, MessageId,
@@ -80,6 +80,8 @@ pub struct Executed {
     pub receipt: Receipt,
     /// That the receipt is in the round, if the node says so here; else [`Client::status`] does.
     pub proof: Option<ReceiptProof>,
+    /// What was replied to a native message, as the receipt's hash proves. Nothing for one from Ethereum.
+    pub payload: Option<Vec<u8>>,
     /// The word of the block's author, if the node has it.
     pub promise: Option<Promise>,
 }
@@ -124,6 +126,8 @@ struct Raw {
     #[serde(default)]
     transitions_hash: Option<H256>,
     #[serde(default)]
+    payload: Option<wire::Hex>,
+    #[serde(default)]
     promise: Option<wire::RawPromise>,
     #[serde(default)]
     certificate: Option<wire::RawCertificate>,
@@ -151,10 +155,17 @@ impl Raw {
                     (Some(proof), Some(roots)) => Some(wire::proof(receipt, proof, roots)?),
                     _ => None,
                 };
+                let receipt: Receipt = receipt.try_into()?;
+                let payload = self.payload.map(|payload| payload.0);
+                if let Some(payload) = &payload {
+                    verify_reply(&receipt, payload)
+                        .map_err(|error| format!("`payload`: {error}"))?;
+                }
                 Stage::Executed(Box::new(Executed {
                     block: some(level, "block", self.block)?.into(),
-                    receipt: receipt.try_into()?,
+                    receipt,
                     proof,
+                    payload,
                     promise: self.promise.map(Into::into),
                 }))
             }
@@ -308,7 +319,7 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gear_exe_primitives::message::ReplyCode;
+    use gear_exe_primitives::{hashing::keccak256, message::ReplyCode};
     use serde_json::json;
 
     fn hash(byte: u8) -> String {
@@ -395,6 +406,7 @@ mod tests {
         assert_eq!(without.block.number, 12);
         assert_eq!(without.receipt.code, ReplyCode::SUCCESS_MANUAL);
         assert_eq!((&without.proof, &without.promise), (&None, &None));
+        assert_eq!(without.payload, None);
 
         let mut with = executed();
         with["receipts_root"] = json!(hash(9));
@@ -411,6 +423,19 @@ mod tests {
         assert_eq!(proof.receipt, with.receipt);
         assert_eq!(proof.receipts_root, H256::repeat_byte(9));
         assert_eq!(with.promise.unwrap().statement.slot, 77);
+    }
+
+    #[test]
+    fn a_reply_is_believed_by_its_hash() {
+        let mut replied = executed();
+        replied["payload"] = json!("0x504f4e47");
+        let error = read(told("executed", replied.clone())).unwrap_err();
+        assert!(error.to_string().contains("`payload`"), "{error}");
+        replied["receipt"]["payload_hash"] = json!(keccak256([b"PONG"]));
+        let Stage::Executed(read) = stage("executed", replied) else {
+            panic!("not executed");
+        };
+        assert_eq!(read.payload.as_deref(), Some(&b"PONG"[..]));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use gear_exe_primitives::{
 };
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::{HeldBatch, Level, Promise};
+use crate::{HeldBatch, Promise};
 
 /// Bytes in hex with `0x`.
 #[derive(Clone, Debug)]
@@ -264,16 +264,4 @@ impl From<RawBatch> for HeldBatch {
             last_round: raw.last_round.into(),
         }
     }
-}
-
-/// A level by its name.
-pub(crate) fn level(name: &str) -> Option<Level> {
-    Some(match name {
-        "executed" => Level::Executed,
-        "certified" => Level::Certified,
-        "finalized" => Level::Finalized,
-        "committed" => Level::Committed,
-        "settled" => Level::Settled,
-        _ => return None,
-    })
 }

@@ -114,6 +114,9 @@ pub struct Metrics {
     pub gas_burned: Counter<U64>,
     /// Messages that ended in rounds.
     pub messages: Counter<U64>,
+    /// Native messages that blocks of this node left out, as often as they did: nothing can be done with them, or execution is
+    /// behind.
+    pub natives_left_out: Counter<U64>,
     /// Programs whose messages wait for executable balance.
     pub starved: Gauge<U64>,
     /// Codes found valid.
@@ -240,6 +243,10 @@ impl Metrics {
             )?,
             gas_burned: counter("gas_burned_total", "Gas burned by rounds")?,
             messages: counter("messages_total", "Messages that ended in rounds")?,
+            natives_left_out: counter(
+                "natives_left_out_total",
+                "Native messages that blocks of this node left out, as often as they did",
+            )?,
             starved: gauge(
                 "starved_programs",
                 "Programs whose messages wait for executable balance",

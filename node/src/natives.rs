@@ -3,9 +3,10 @@
 //!
 //! Data flow: RPC brings a signed message here; what the chain does not ask is checked against the newest executed round
 //! (does the program exist, can it pay) and against the quotas ([`waiting`]), then it goes to the transaction pool as an
-//! authorised call, and from there by Substrate's own gossip to whoever builds the next block. What became of it is read from
-//! executed rounds.
+//! authorised call, and from there by Substrate's own gossip to whoever builds the next block, who leaves out what nobody has
+//! asked about ([`authoring`]). What became of it is read from executed rounds.
 
+pub mod authoring;
 pub mod waiting;
 
 use crate::{
@@ -13,10 +14,11 @@ use crate::{
     rounds::{ExecutedRound, Rounds},
     store::StoreError,
 };
+use authoring::{Admission, LAG};
 use futures::StreamExt;
 use gear_exe_executor::{StoreError as ExecutorError, state::Program};
 use gear_exe_primitives::{
-    ActorId, H256, MessageId,
+    ActorId, H160, H256, MessageId,
     batch::RouterDomain,
     message::Receipt,
     native::{PurgeReason, SignedNative},
@@ -36,7 +38,7 @@ use polkadot_sdk::{
     sp_blockchain::HeaderBackend,
     sp_runtime::{OpaqueExtrinsic, transaction_validity::InvalidTransaction},
 };
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 use tokio::sync::broadcast::{self, error::RecvError};
 use waiting::{Admitted, Noted, Waiting};
 
@@ -184,10 +186,10 @@ where
     P: TransactionPool<Block = Block, Hash = H256> + 'static,
 {
     /// What the chain does not ask: whether the program can do anything with a message.
-    fn check(&self, signed: &SignedNative) -> Result<Option<PurgeReason>, NativesError> {
+    fn check(&self, destination: H160) -> Result<Option<PurgeReason>, NativesError> {
         let round = self.rounds.best().ok_or(NativesError::NotReady)?;
         let executor = self.rounds.executor();
-        let program = ActorId::from(signed.transaction.destination);
+        let program = ActorId::from(destination);
         let root = round.outcome.state_root;
         if root.is_zero() {
             return Ok(Some(PurgeReason::UnknownDestination));
@@ -262,8 +264,37 @@ where
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
                 },
-                _ = sweep.tick() => self.waiting.retain(|hash| self.pool.ready_transaction(&hash).is_some()),
+                _ = sweep.tick() => {
+                    self.waiting.retain(|hash| self.pool.ready_transaction(&hash).is_some());
+                    self.clear_out().await;
+                }
             }
+        }
+    }
+
+    /// Takes out of the pool what has waited for a while for a program that does not exist: by gossip it came without that
+    /// question, and authors leave it out. Whoever waits for it is told.
+    async fn clear_out(&self) {
+        if !self.keeps_up() {
+            return;
+        }
+        let mut refused = HashMap::new();
+        for waits in self.waiting.long() {
+            let reason = *refused
+                .entry(waits.destination)
+                .or_insert_with(|| self.program_refuses(waits.destination));
+            let (Some(hash), Some(reason)) = (waits.hash, reason) else {
+                continue;
+            };
+            // What is short of balance may get it while its window is open.
+            if reason == PurgeReason::InsufficientExecutableBalance {
+                continue;
+            }
+            self.pool
+                .report_invalid(None, [(hash, None)].into_iter().collect())
+                .await;
+            self.waiting.forget(waits.id);
+            self.waiting.refuse(waits.id, reason);
         }
     }
 
@@ -292,7 +323,7 @@ where
     }
 
     async fn hand_over(&self, signed: &SignedNative, id: MessageId) -> Result<(), Rejection> {
-        match self.check(signed) {
+        match self.check(signed.transaction.destination) {
             Ok(None) => {}
             Ok(Some(reason)) => return Err(Rejection::Purged(reason)),
             Err(error) => return Err(Rejection::Busy(error.to_string())),
@@ -360,6 +391,31 @@ where
             }
             error => Err(Rejection::Busy(error.to_string())),
         }
+    }
+}
+
+impl<C, P> Admission for NativeService<C, P>
+where
+    C: ProvideRuntimeApi<Block>
+        + HeaderBackend<Block>
+        + BlockBackend<Block>
+        + Send
+        + Sync
+        + 'static,
+    C::Api: ExecutionApi<Block>,
+    P: TransactionPool<Block = Block, Hash = H256> + 'static,
+{
+    fn keeps_up(&self) -> bool {
+        let best: u64 = self.client.info().best_number.into();
+        let executed = self.rounds.best().map(|round| round.block.number);
+        executed.is_some_and(|executed| best.saturating_sub(executed) <= LAG)
+    }
+
+    fn program_refuses(&self, program: H160) -> Option<PurgeReason> {
+        self.check(program).unwrap_or_else(|error| {
+            tracing::warn!(%error, ?program, "it is not known whether a program can take messages; its messages are taken");
+            None
+        })
     }
 }
 

@@ -11,6 +11,7 @@
 //! * [`round`]: the input and the outcome of the execution that belongs to one block of the chain.
 //! * [`native`]: messages that users sign and send to a node.
 //! * [`certificate`]: what validators sign of a round, and when that is enough.
+//! * [`level`]: how far a round or a message is confirmed.
 //! * [`transition`]: one program's change, as Ethereum is told of it, and how rounds are squashed into one.
 //! * [`outbox`]: the numbered list of everything else that a batch carries.
 //! * [`batch`]: the batch, its content hash and the EIP-712 digest that validators sign.
@@ -49,6 +50,7 @@ pub mod hashing;
 #[cfg(feature = "substrate")]
 pub mod host;
 pub mod ids;
+pub mod level;
 pub mod merkle;
 pub mod message;
 pub mod native;

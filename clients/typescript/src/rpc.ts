@@ -119,9 +119,11 @@ export class Connection {
         clearTimeout(timer);
         resolve(new Connection(socket, timeout));
       };
-      socket.onerror = () => {
+      socket.onerror = (event) => {
         clearTimeout(timer);
-        reject(new ConnectionError(`${url} cannot be reached`));
+        // Browsers do not say why.
+        const why = "message" in event && event.message ? `: ${String(event.message)}` : "";
+        reject(new ConnectionError(`${url} cannot be reached${why}`));
       };
     });
   }

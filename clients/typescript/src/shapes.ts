@@ -1,6 +1,6 @@
 // What a node answers, read from JSON into types. Whatever does not fit is a `ProtocolError` that names the field: a client must
 // not trust the node that it asks.
-import { pad } from "viem";
+import { keccak256, pad } from "viem";
 import type { Hex } from "viem";
 import { ProtocolError } from "./rpc.js";
 import type { Certificate, Receipt, ReceiptProof } from "./verify.js";
@@ -47,7 +47,14 @@ interface Step {
 export type LifeEvent = Step &
   (
     | { readonly level: "waiting" }
-    | { readonly level: "executed"; readonly block: Block; readonly anchor: Block; readonly proof: ReceiptProof }
+    | {
+        readonly level: "executed";
+        readonly block: Block;
+        readonly anchor: Block;
+        readonly proof: ReceiptProof;
+        /** What was replied to a native message, as the receipt's hash proves; null for one from Ethereum. */
+        readonly payload: Hex | null;
+      }
     /** Null if the node knows that there is a certificate, and does not have it. */
     | { readonly level: "certified"; readonly certificate: Certificate | null }
     | { readonly level: "finalized" }
@@ -214,7 +221,12 @@ export function readEvent(notification: unknown): LifeEvent | null {
       return { ...step, level };
     case "executed": {
       const [block, anchor] = [at.field("block").block(), at.field("anchor").block()];
-      return { ...step, level, block, anchor, proof: readProof(at) };
+      const proof = readProof(at);
+      const payload = at.field("payload").or((place) => place.hex());
+      if (payload !== null && keccak256(payload) !== proof.receipt.payloadHash) {
+        throw new ProtocolError("the node's notification.payload is not that of the receipt");
+      }
+      return { ...step, level, block, anchor, proof, payload };
     }
     case "certified":
       return { ...step, level, certificate: at.field("certificate").or(readCertificate) };

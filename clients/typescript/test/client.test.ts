@@ -1,5 +1,7 @@
-// What the client does with a node that breaks off, errs, or answers nonsense.
+// What the client does with a node that breaks off, errs, or answers nonsense. What it does with real ones is `e2e.ts`.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import type { TestContext } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
@@ -176,6 +178,15 @@ test("no JSON breaks the connection, and the next call makes it anew", async (t)
   const asking = await client(t, url);
   await assert.rejects(asking.status(ID), ConnectionError);
   assert.equal(await asking.status(ID), null);
+});
+
+test("who is not let in learns why", async (t) => {
+  const server = createServer((_, response) => response.writeHead(403).end());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const refused = Client.connect(`ws://127.0.0.1:${port}`, { chainId: 1 });
+  await assert.rejects(refused, (error) => error instanceof ConnectionError && error.message.includes("403"));
 });
 
 test("a refusal has its reason", async (t) => {

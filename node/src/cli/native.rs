@@ -4,7 +4,6 @@
 use super::{
     CliError, Next, Progress, connect::Endpoints, output::Answer, query::meaning, rpc::Node,
 };
-use crate::lifecycle::Level;
 use alloy::{
     eips::BlockNumberOrTag,
     primitives::{Address, U256},
@@ -14,6 +13,7 @@ use alloy::{
 use gear_exe_primitives::{
     H160, H256,
     batch::RouterDomain,
+    level::Level,
     native::{NativeTransaction, SignedNative, SigningForm},
     signature::CompactSignature,
 };
@@ -144,7 +144,7 @@ impl Letter<'_> {
             CliError::new(
                 format!(
                     "message {id:?} is not {} after {} s; it is {}",
-                    name(self.wanted),
+                    self.wanted.name(),
                     patience.as_secs(),
                     life.says(),
                 ),
@@ -178,7 +178,7 @@ impl Letter<'_> {
             .with_some("reply", reply.map(str::to_owned))
             .with("code", code)
             .with("meaning", meaning(code))
-            .with("level", name(self.wanted))
+            .with("level", self.wanted.name())
             .with("round", status["block"]["number"].to_string())
             .with("gas", status["receipt"]["gas_burned"].to_string())
             .with("signers", signers)
@@ -256,7 +256,7 @@ impl Life {
 
     fn says(&self) -> &'static str {
         match self.level {
-            Some(level) => name(level),
+            Some(level) => level.name(),
             None if self.superseded => "superseded, and waits to be executed again",
             None => "waiting",
         }
@@ -265,22 +265,10 @@ impl Life {
 
 /// A level by its name.
 pub(super) fn level(text: &str) -> Result<Level, String> {
-    let found = Level::ALL.into_iter().find(|level| name(*level) == text);
-    found.ok_or_else(|| {
-        let known = Level::ALL.map(name).join(", ");
+    Level::from_name(text).ok_or_else(|| {
+        let known = Level::ALL.map(Level::name).join(", ");
         format!("there is no such level; known are {known}")
     })
-}
-
-/// What a level is called.
-const fn name(level: Level) -> &'static str {
-    match level {
-        Level::Executed => "executed",
-        Level::Certified => "certified",
-        Level::Finalized => "finalized",
-        Level::Committed => "committed",
-        Level::Settled => "settled",
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use super::{
     output::{Answer, Format},
     query::meaning,
 };
-use crate::lifecycle::Level;
 use alloy::{
     primitives::{Address, B256, U256},
     signers::local::PrivateKeySigner,
@@ -23,7 +22,7 @@ use gear_exe_ethereum::{
         Transaction, Wallet,
     },
 };
-use gear_exe_primitives::{CodeId, H256};
+use gear_exe_primitives::{CodeId, H256, level::Level};
 use std::{
     fs,
     path::{Path, PathBuf},

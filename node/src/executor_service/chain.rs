@@ -90,17 +90,21 @@ pub struct ClientChain<C> {
     pub domain: RouterDomain,
 }
 
+/// The native message that a transaction brings, if it does.
+pub fn native_in(extrinsic: &OpaqueExtrinsic) -> Option<SignedNative> {
+    let extrinsic = UncheckedExtrinsic::decode(&mut &extrinsic.encode()[..]).ok()?;
+    match extrinsic.function {
+        RuntimeCall::Execution(pallet_execution::Call::<Runtime>::submit_native { signed }) => {
+            Some(signed)
+        }
+        _ => None,
+    }
+}
+
 /// The native messages in a block's body, also those that it has not taken.
 pub fn natives_in(body: Vec<OpaqueExtrinsic>) -> impl Iterator<Item = SignedNative> {
-    body.into_iter().filter_map(|extrinsic| {
-        let extrinsic = UncheckedExtrinsic::decode(&mut &extrinsic.encode()[..]).ok()?;
-        match extrinsic.function {
-            RuntimeCall::Execution(pallet_execution::Call::<Runtime>::submit_native { signed }) => {
-                Some(signed)
-            }
-            _ => None,
-        }
-    })
+    body.into_iter()
+        .filter_map(|extrinsic| native_in(&extrinsic))
 }
 
 impl<C> Chain for ClientChain<C>

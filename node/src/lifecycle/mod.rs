@@ -25,20 +25,19 @@ use crate::{
     rpc::Chain,
     store::StoreError,
 };
-use codec::{Decode, Encode};
 use futures::{Stream, StreamExt};
 use gear_exe_primitives::{
     H256, MessageId,
     batch::AppliedBatch,
     certificate::Certificate,
     ethereum::BlockId,
+    level::Level,
     message::Receipt,
     round::{ChainBlock, RoundOutcome},
 };
 use index::Index;
 use parking_lot::Mutex;
 use path::Path;
-use serde::Serialize;
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
@@ -57,33 +56,6 @@ const RECENT: usize = 16;
 
 /// Batches that are remembered, so that a message is always told the one that has carried it.
 const BATCHES: usize = 1_024;
-
-/// How far a message, or a round, is confirmed. Each level includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// This node has executed it.
-    Executed,
-    /// A quorum of validators has signed its round, with the outcome that this node has got.
-    Certified,
-    /// And GRANDPA has finalised the block of its round.
-    Finalized,
-    /// The Router holds a batch with its round.
-    Committed,
-    /// It holds one after an Ethereum block that is final.
-    Settled,
-}
-
-impl Level {
-    /// All of them, in order.
-    pub const ALL: [Self; 5] = [
-        Self::Executed,
-        Self::Certified,
-        Self::Finalized,
-        Self::Committed,
-        Self::Settled,
-    ];
-}
 
 /// A round of the executed path has reached a level: executed, certified or finalized.
 #[derive(Clone, Debug)]

@@ -1,8 +1,7 @@
 //! When this node first saw that a round had reached a level. Kept in memory only: what lies before the node's start, or far
 //! back, is not known.
 
-use super::Level;
-use gear_exe_primitives::H256;
+use gear_exe_primitives::{H256, level::Level};
 use std::{
     collections::{HashMap, VecDeque},
     time::{SystemTime, UNIX_EPOCH},

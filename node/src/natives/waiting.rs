@@ -53,6 +53,17 @@ pub enum Noted {
     },
 }
 
+/// A message that waits for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// Its id.
+    pub id: MessageId,
+    /// For whom it is.
+    pub destination: H160,
+    /// Under which the pool has it, once it has.
+    pub hash: Option<H256>,
+}
+
 /// Whether a message was known when it was admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admitted {
@@ -233,17 +244,24 @@ impl Waiting {
 
     /// Lets those go that the pool does not have any more, as `keeps` says by their hashes there.
     pub fn retain(&self, keeps: impl Fn(H256) -> bool) {
-        let old = now().saturating_sub(FRESH);
-        let candidates: Vec<(MessageId, Option<H256>)> = {
-            let state = self.state.lock();
-            let entries = state.entries.iter().filter(|(_, entry)| entry.at < old);
-            entries.map(|(id, entry)| (*id, entry.hash)).collect()
-        };
-        for (id, hash) in candidates {
-            if !hash.is_some_and(&keeps) {
-                self.leave(id);
+        for waits in self.long() {
+            if !waits.hash.is_some_and(&keeps) {
+                self.leave(waits.id);
             }
         }
+    }
+
+    /// What waits for longer than messages do when all goes well: ten seconds.
+    pub fn long(&self) -> Vec<Waits> {
+        let old = now().saturating_sub(FRESH);
+        let state = self.state.lock();
+        let entries = state.entries.iter().filter(|(_, entry)| entry.at < old);
+        let waits = entries.map(|(id, entry)| Waits {
+            id: *id,
+            destination: entry.destination,
+            hash: entry.hash,
+        });
+        waits.collect()
     }
 
     /// What is remembered of a message.

@@ -9,17 +9,17 @@ use super::{
     Context,
     error::RpcError,
     params::Args,
-    settlement::{CertificateShape, HeldBatch, Proof, Roots},
+    settlement::{CertificateShape, HeldBatch, PromiseShape, Proof, Roots, promise},
     subscription::{ended, number_ids},
-    types::{Anchor, Block, Receipt},
+    types::{Anchor, Block, Hex, Receipt},
 };
 use crate::{
-    lifecycle::{Found, Level, LifecycleError, Watch, times::now},
+    lifecycle::{Found, LifecycleError, Watch, times::now},
     natives::{explain, waiting::Noted},
 };
 use codec::{Decode, DecodeAll, Encode};
 use gear_exe_primitives::{
-    MessageId, certificate::ReceiptProof, native::PurgeReason, round::ChainBlock,
+    MessageId, certificate::ReceiptProof, level::Level, native::PurgeReason, round::ChainBlock,
 };
 use jsonrpsee::{
     PendingSubscriptionSink, RpcModule, SubscriptionMessage,
@@ -147,6 +147,10 @@ struct Executed {
     proof: Proof,
     #[serde(flatten)]
     roots: Roots,
+    /// What was replied to a native message: its hash is the receipt's `payload_hash`. Null for messages from Ethereum.
+    payload: Option<Hex>,
+    /// What the block's author has promised, as far as it was told by then.
+    promise: Option<PromiseShape>,
 }
 
 /// A notification.
@@ -258,7 +262,15 @@ fn event(context: &Context, found: &Found, level: Level) -> Result<Event, RpcErr
             let round = &found.round;
             let proof = ReceiptProof::of(&round.outcome, found.index)
                 .ok_or_else(|| RpcError::Internal("the receipt cannot be proven".into()))?;
+            let id = proof.receipt.message_id;
+            let reply = round
+                .outcome
+                .replies
+                .iter()
+                .find(|reply| reply.message_id == id);
             Event::Executed(Box::new(Executed {
+                payload: reply.map(|reply| Hex(reply.payload.clone())),
+                promise: promise(context, round),
                 block: round.block.into(),
                 anchor: round.anchor.into(),
                 receipt: Receipt::new(proof.index, &proof.receipt),

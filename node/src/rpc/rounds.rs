@@ -8,8 +8,8 @@ use super::{
     subscription::{ended, number_ids},
     types::Block,
 };
-use crate::lifecycle::{Level, RoundEvent};
-use gear_exe_primitives::{H256, ethereum::BlockId};
+use crate::lifecycle::RoundEvent;
+use gear_exe_primitives::{H256, ethereum::BlockId, level::Level};
 use jsonrpsee::{
     PendingSubscriptionSink, RpcModule, SubscriptionMessage,
     core::{

@@ -8,15 +8,13 @@ use super::{
     params::Args,
     types::{Actor, Amount, Anchor, Block, Hex, Receipt, Transition},
 };
-use crate::{
-    lifecycle::{Found, Level},
-    rounds::ExecutedRound,
-};
+use crate::{lifecycle::Found, rounds::ExecutedRound};
 use codec::Encode;
 use gear_exe_primitives::{
     H160, H256, MessageId,
     batch::AppliedBatch,
     certificate::{Certificate, ReceiptProof, outcome_root},
+    level::Level,
     message::receipts_root,
 };
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
@@ -197,7 +195,7 @@ struct Status {
 
 /// A promise: what was signed as typed data `Promise(…)` in the Router's domain, and by whom.
 #[derive(Clone, Debug, Serialize)]
-struct PromiseShape {
+pub(super) struct PromiseShape {
     genesis: H256,
     set_id: u64,
     slot: u64,
@@ -210,7 +208,7 @@ struct PromiseShape {
 }
 
 /// What the author has promised of this very outcome.
-fn promise(context: &Context, round: &ExecutedRound) -> Option<PromiseShape> {
+pub(super) fn promise(context: &Context, round: &ExecutedRound) -> Option<PromiseShape> {
     let certificates = &context.deps.certificates;
     let promise = certificates.promise_of(round.block.hash)?;
     let (domain, genesis) = certificates.domain();

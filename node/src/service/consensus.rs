@@ -2,6 +2,7 @@
 //! all validators are near each other.
 
 use super::{FullBackend, FullClient, FullPool, FullSelectChain};
+use crate::natives::authoring::AuthorsPool;
 use gear_exe_runtime::opaque::Block;
 use polkadot_sdk::{
     sc_basic_authorship::ProposerFactory,
@@ -112,6 +113,8 @@ impl Authoring {
 pub(super) struct Start<'a> {
     pub client: Arc<FullClient>,
     pub pool: Arc<FullPool>,
+    /// What blocks are filled from.
+    pub authors_pool: AuthorsPool<FullPool>,
     pub select_chain: FullSelectChain,
     pub block_import: BlockImport,
     pub link: Link,
@@ -135,7 +138,7 @@ impl Authoring {
             let proposer_factory = ProposerFactory::new(
                 parts.task_manager.spawn_handle(),
                 parts.client.clone(),
-                parts.pool.clone(),
+                Arc::new(parts.authors_pool),
                 parts.registry.as_ref(),
                 parts.telemetry.clone(),
             );

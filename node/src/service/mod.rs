@@ -17,7 +17,7 @@ use crate::{
     chain_spec::HostFunctions,
     lifecycle::{self, Lifecycle},
     metrics::Metrics,
-    natives::NativeService,
+    natives::{NativeService, authoring::AuthorsPool},
     rounds::{Batches, Rounds},
     rpc,
 };
@@ -291,6 +291,7 @@ pub fn build(mut config: Configuration, options: GearOptions) -> Result<Node, Er
         Some("gear-exe"),
         lifecycle.clone().run(finality),
     );
+    let authors_pool = AuthorsPool::new(pool.clone(), natives.clone(), metrics.clone());
     let deps = rpc::RpcDeps {
         client: client.clone(),
         pool: pool.clone(),
@@ -335,6 +336,7 @@ pub fn build(mut config: Configuration, options: GearOptions) -> Result<Node, Er
     authoring.start(consensus::Start {
         client: client.clone(),
         pool: pool.clone(),
+        authors_pool,
         select_chain,
         block_import: consensus.block_import,
         link: consensus.link,

@@ -143,14 +143,16 @@ impl Programs {
         Ok(Self { by_kind, senders })
     }
 
-    /// The tokens of a run, to be handed out to senders before it: program and payload of each message that its owner sends.
-    pub fn mints(&self) -> Vec<(Address, Vec<u8>)> {
+    /// The tokens of a run, to be handed out before it to senders, and to `ethereum`, who sends transactions for all of them:
+    /// program and payload of each message that their owner sends.
+    pub fn mints(&self, ethereum: Address) -> Vec<(Address, Vec<u8>)> {
         let tokens = self.by_kind.get(&Kind::Token).into_iter().flatten();
+        let senders = self.senders.iter().map(|sender| Address::from(sender.0));
+        let holders: Vec<_> = senders.chain([ethereum]).collect();
         tokens
             .flat_map(|token| {
-                self.senders.iter().map(|sender| {
-                    let to = word(Address::from(sender.0));
-                    let words = [U256::ZERO, to, U256::from(TOKENS)];
+                holders.iter().map(|holder| {
+                    let words = [U256::ZERO, word(*holder), U256::from(TOKENS)];
                     (*token, calldata("vftMint(bool,address,uint256)", &words))
                 })
             })

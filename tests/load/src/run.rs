@@ -151,7 +151,7 @@ async fn mint(target: &Target, programs: &Programs, reference: H256) -> Result<(
     let owner = Signer::new(target.owner_key, target.domain)?;
     let node = target.nodes.first().context("no nodes")?;
     let mut sent: Vec<MessageId> = Vec::new();
-    let mints = programs.mints();
+    let mints = programs.mints(target.ethereum.address);
     let letters: Vec<_> = (0u64..).zip(mints).collect();
     for letters in letters.chunks(AT_ONCE) {
         let sending = letters.iter().map(|(number, (token, payload))| {

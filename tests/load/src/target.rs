@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use gear_exe_client::{Client, Options};
 use gear_exe_primitives::{H160, batch::RouterDomain};
 use gear_exe_tests::{
+    delay::DelayedLink,
     validators::{Settings, Validators},
     wallet::Wallet,
 };
@@ -149,13 +150,14 @@ impl Target {
         let Some(network) = &self.network else {
             return Ok(None);
         };
+        let links = || {
+            let nodes = network.nodes.iter();
+            nodes.filter_map(gear_exe_tests::validators::Node::link)
+        };
+        let doors: Vec<_> = links().map(DelayedLink::port).collect();
         let mut sum = None;
-        for link in network
-            .nodes
-            .iter()
-            .filter_map(gear_exe_tests::validators::Node::link)
-        {
-            sum = Some(sum.unwrap_or(0) + link.strangers()?);
+        for link in links() {
+            sum = Some(sum.unwrap_or(0) + link.strangers(&doors)?);
         }
         Ok(sum)
     }

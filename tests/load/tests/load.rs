@@ -36,6 +36,8 @@ async fn under_a_small_load_every_message_is_executed_once_on_all_nodes() -> Res
     assert_eq!((fate.lost, fate.twice), (0, 0), "{fate:?}");
     assert!(report.audit.is_agreed(), "{:?}", report.audit);
     assert_eq!(report.audit.roots.len(), 4);
+    // Every kind was executed with success, also by nodes that did not get it from the sender.
+    assert_eq!(report.audit.failed, 0);
     for kind in Kind::ALL {
         let sent = report.sent.iter().filter(|sent| sent.message.kind == kind);
         assert!(sent.count() > 10, "{}", kind.name());
@@ -45,6 +47,8 @@ async fn under_a_small_load_every_message_is_executed_once_on_all_nodes() -> Res
         let seen = report.measured(place).count();
         assert_eq!(seen, 400, "{}", level.name());
     }
+    // All connections between nodes were as long as they should be.
+    assert_eq!(report.strangers, Some(0));
     let picture = plot::svg(&report);
     assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
     if let Some(network) = target.network {
