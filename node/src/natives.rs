@@ -2,7 +2,8 @@
 //! ended and a quorum has signed that.
 //!
 //! Data flow: RPC brings a signed message here; what the chain does not ask is checked against the newest executed round
-//! (does the program exist, can it pay) and against the quotas ([`waiting`]), then it goes to the transaction pool as an
+//! (does the program exist, can it pay, does the sender's deposit cover the value of this message and of those that wait)
+//! and against the quotas ([`waiting`]), then it goes to the transaction pool as an
 //! authorised call, and from there by Substrate's own gossip to whoever builds the next block. What became of it is read from
 //! executed rounds.
 
@@ -76,8 +77,12 @@ pub const fn explain(reason: PurgeReason) -> &'static str {
         }
         PurgeReason::PoolFull => "too many messages wait; send it again later",
         PurgeReason::TooLong => "payload or salt is too long: at most 126 KiB and 32 bytes",
-        PurgeReason::InsufficientDeposit => "the sender's deposit is less than the value",
-        PurgeReason::NonZeroValue => "Injected transactions with non-zero value are not supported",
+        PurgeReason::InsufficientDeposit => {
+            "the sender's deposit is less than the value of this message and of those that wait; deposit ETH at the Router, or wait until they are executed"
+        }
+        PurgeReason::NonZeroValue => {
+            "Injected transactions with non-zero value are not supported without a deposit at the Router"
+        }
     }
 }
 
@@ -183,33 +188,42 @@ where
     C::Api: ExecutionApi<Block>,
     P: TransactionPool<Block = Block, Hash = H256> + 'static,
 {
-    /// What the chain does not ask: whether the program can do anything with a message.
-    fn check(&self, signed: &SignedNative) -> Result<Option<PurgeReason>, NativesError> {
+    /// What the chain does not ask: whether the program can do anything with a message. If it can, what the sender has
+    /// deposited, in wei.
+    fn check(&self, signed: &SignedNative) -> Result<Result<u128, PurgeReason>, NativesError> {
         let round = self.rounds.best().ok_or(NativesError::NotReady)?;
         let executor = self.rounds.executor();
         let program = ActorId::from(signed.transaction.destination);
         let root = round.outcome.state_root;
         if root.is_zero() {
-            return Ok(Some(PurgeReason::UnknownDestination));
+            return Ok(Err(PurgeReason::UnknownDestination));
         }
         let Some(record) = executor.program(root, program)? else {
-            return Ok(Some(PurgeReason::UnknownDestination));
+            return Ok(Err(PurgeReason::UnknownDestination));
+        };
+        let deposit = match signed.transaction.value {
+            0 => 0,
+            _ => {
+                // What this round has taken is off the deposit, and waits no more.
+                self.took(round.block.hash);
+                executor.deposit(root, signed.source)?
+            }
         };
         let state = executor.read_state(record.state_hash)?;
         let initialised = match state.program {
             Program::Active { initialized, .. } => initialized,
             // It answers that it is no more.
-            Program::Exited(_) | Program::Terminated(_) => return Ok(None),
+            Program::Exited(_) | Program::Terminated(_) => return Ok(Ok(deposit)),
         };
         if !initialised {
-            return Ok(Some(PurgeReason::UninitializedDestination));
+            return Ok(Err(PurgeReason::UninitializedDestination));
         }
         let parameters = self.client.runtime_api().parameters(round.block.hash)?;
         let least = parameters.value_per_gas.saturating_mul(LEAST_GAS);
-        Ok(
-            (state.executable_balance < least)
-                .then_some(PurgeReason::InsufficientExecutableBalance),
-        )
+        Ok(match state.executable_balance < least {
+            true => Err(PurgeReason::InsufficientExecutableBalance),
+            false => Ok(deposit),
+        })
     }
 
     fn is_canonical(&self, block: ChainBlock) -> Result<bool, NativesError> {
@@ -292,12 +306,12 @@ where
     }
 
     async fn hand_over(&self, signed: &SignedNative, id: MessageId) -> Result<(), Rejection> {
-        match self.check(signed) {
-            Ok(None) => {}
-            Ok(Some(reason)) => return Err(Rejection::Purged(reason)),
+        let deposit = match self.check(signed) {
+            Ok(Ok(deposit)) => deposit,
+            Ok(Err(reason)) => return Err(Rejection::Purged(reason)),
             Err(error) => return Err(Rejection::Busy(error.to_string())),
-        }
-        let admitted = self.waiting.admit(signed, id);
+        };
+        let admitted = self.waiting.admit(signed, id, deposit);
         let admitted = admitted.map_err(Rejection::Purged)?;
         let call = pallet_execution::Call::<Runtime>::submit_native {
             signed: signed.clone(),
@@ -347,8 +361,6 @@ where
                     purged(PurgeReason::Outdated)
                 } else if is(number, Refusal::TooLong) {
                     purged(PurgeReason::TooLong)
-                } else if is(number, Refusal::Value) {
-                    purged(PurgeReason::NonZeroValue)
                 } else {
                     Err(Rejection::Busy(format!("the chain refuses it: {number}")))
                 }

@@ -148,16 +148,43 @@ async fn what_is_accepted_or_refused_is_said_at_once() {
         error,
         json!({ "code": -32602, "message": "Invalid params", "data": "Address mismatch" })
     );
-    let mut value = written(&good);
-    value["data"]["value"] = json!("1");
-    let error = node
-        .refuse("injected_sendTransaction", json!([value]))
-        .await;
-    assert_eq!(
-        error,
-        json!({ "code": 8000, "message": "Bad request",
-                "data": "Injected transactions with non-zero value are not supported" })
-    );
+    // Without a deposit, existing clients are told so in words that they know.
+    let value = |form| {
+        let mut value = transaction(1);
+        value.value = 1;
+        signed(value, form)
+    };
+    let bad = value(SigningForm::Versioned);
+    for method in [
+        "injected_sendTransaction",
+        "injected_sendTransactionAndWatch",
+    ] {
+        let error = node.refuse(method, json!([written(&bad)])).await;
+        assert_eq!(
+            error,
+            json!({ "code": 8000, "message": "Bad request",
+                    "data": "Injected transactions with non-zero value are not supported without a deposit at the Router" })
+        );
+    }
+    let deposit = |address| node.ask("gear_deposit", json!([address]));
+    assert_eq!(deposit(bad.source).await["value"], 0);
+    let round = node.holder.execute(vec![EthereumEvent::Router(RouterEvent::Deposited {
+        account: bad.source,
+        value: 1 << 60,
+    })]);
+    let found = deposit(bad.source).await;
+    assert_eq!(found["address"], json!(bad.source));
+    assert_eq!(found["value"], (1u64 << 60).to_string());
+    assert_eq!(found["block"]["hash"], json!(round.block.hash));
+    assert_eq!(found["anchor"]["number"], round.anchor.number);
+    for form in [
+        SigningForm::Versioned,
+        SigningForm::Legacy,
+        SigningForm::Typed,
+    ] {
+        let said = node.ask("injected_sendTransaction", json!([written(&value(form))]));
+        assert_eq!(said.await, "Accept");
+    }
     let mut short = written(&good);
     short["signature"] = json!("0x00");
     for bad in [short, json!({}), json!("0x"), json!({ "data": {} })] {
