@@ -217,7 +217,11 @@ fn history(seed: u64) {
     }
     // Nothing is on its way any more: all ETH is owned, paid, or put by.
     let put_by: u128 = world.executor.deposits(world.root).unwrap().values().sum();
-    assert_eq!(world.books.custody.values().sum::<u128>(), put_by, "seed {seed}");
+    assert_eq!(
+        world.books.custody.values().sum::<u128>(),
+        put_by,
+        "seed {seed}"
+    );
     for user in users() {
         world.withdraw(user, u128::MAX);
     }

@@ -56,14 +56,20 @@ fn a_native_message_brings_value_from_the_deposit() {
     assert!(deposits.is_of_deposits());
     assert_eq!((deposits.net_transfer, deposits.value_to_receive), (-50, 0));
     let root = world.executor.deposits(world.root).unwrap();
-    assert_eq!(root.into_iter().collect::<Vec<_>>(), [(ALICE, 7), (BOB, 70)]);
+    assert_eq!(
+        root.into_iter().collect::<Vec<_>>(),
+        [(ALICE, 7), (BOB, 70)]
+    );
     // All of it, and then there is none.
     let all = world.native_with(counter, BOB, &put_in(), 70);
     let more = world.native_with(counter, BOB, &put_in(), 1);
     world.run();
     assert_eq!(world.code(all), ReplyCode::SUCCESS_MANUAL);
     is_refused(&world, more);
-    assert_eq!((world.state(counter).balance, world.deposit_of(BOB)), (120, 0));
+    assert_eq!(
+        (world.state(counter).balance, world.deposit_of(BOB)),
+        (120, 0)
+    );
 }
 
 #[test]
@@ -116,12 +122,17 @@ fn what_a_message_that_fails_has_brought_goes_back_into_the_deposit() {
         world.natives.last_mut().unwrap().receipt_only = receipt_only;
         let outcome = world.run();
         assert_eq!(world.code(id), ReplyCode::USERSPACE_PANIC);
-        assert_eq!(world.receipt(id).value, 30, "the receipt tells what came back");
+        assert_eq!(
+            world.receipt(id).value,
+            30,
+            "the receipt tells what came back"
+        );
         assert_eq!(world.deposit_of(BOB), 100);
         assert_eq!(world.state(trouble).balance, 0);
-        let told = world.messages.iter().filter(|(_, own)| {
-            own.reply_details.is_some_and(|details| details.to == id)
-        });
+        let told = world
+            .messages
+            .iter()
+            .filter(|(_, own)| own.reply_details.is_some_and(|details| details.to == id));
         let told: Vec<_> = told.map(|(_, own)| own.value).collect();
         match receipt_only {
             true => assert!(told.is_empty()),

@@ -41,7 +41,10 @@ fn busy(config: ExecutorConfig) -> World {
     for turn in 0..4u128 {
         // What is put by is spent, not spent, given back and taken back in one round.
         world.deposit(BOB, 100 * turn);
-        for (number, payload) in [&b"BUMP"[..], b"PANIC", b"BUMP", b"REFUND"].iter().enumerate() {
+        for (number, payload) in [&b"BUMP"[..], b"PANIC", b"BUMP", b"REFUND"]
+            .iter()
+            .enumerate()
+        {
             let id = world.native_with(troubles[number % 3], BOB, payload, 40);
             world.natives.last_mut().unwrap().receipt_only = id.0.0[0] & 1 == 0;
         }

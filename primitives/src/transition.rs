@@ -247,7 +247,10 @@ mod tests {
         assert_eq!(squashed[1].net_transfer, 13);
         let claimed: u128 = squashed[0].value_claims.iter().map(|own| own.value).sum();
         assert_eq!(squashed[0].value_to_receive, claimed as i128);
-        assert_eq!(ActorId::DEPOSITS.to_address(), Some(H160::from_low_u64_be(0xde90_5175)));
+        assert_eq!(
+            ActorId::DEPOSITS.to_address(),
+            Some(H160::from_low_u64_be(0xde90_5175))
+        );
     }
 
     #[test]

@@ -274,7 +274,10 @@ async fn eth_is_deposited_sent_natively_and_withdrawn() -> Result<()> {
     ensure!(user.fail(&["withdraw"])?.contains("has no deposit"));
 
     let put = user.tx(&["deposit", "0.5"])?;
-    assert_eq!((&put["eth"], &put["deposit"]), (&"0.5".into(), &"0.5".into()));
+    assert_eq!(
+        (&put["eth"], &put["deposit"]),
+        (&"0.5".into(), &"0.5".into())
+    );
     let answer = dev.succeed(&send("0.2"))?;
     assert_eq!(text(&answer, "reply")?, "0x504f4e47");
     assert_eq!(deposit()?, "0.3");

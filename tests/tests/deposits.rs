@@ -91,7 +91,9 @@ impl World {
             .ask("gear_deposit", rpc_params![self.user.address])
             .await?;
         let value = &found["value"];
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
         Ok(text.parse()?)
     }
 
@@ -146,9 +148,15 @@ async fn a_deposit_pays_for_native_messages_once_and_comes_back() -> Result<()> 
     let answer = world.user.send(&poor).await?;
     ensure!(reason(&answer).contains(too_much), "{answer}");
     let poor = world.message(&put_in(), 1, SigningForm::Versioned).await?;
-    let error = world.user.send(&poor).await.map_err(|error| error.to_string());
+    let error = world
+        .user
+        .send(&poor)
+        .await
+        .map_err(|error| error.to_string());
     ensure!(
-        error.as_ref().is_err_and(|error| error.contains("non-zero value")),
+        error
+            .as_ref()
+            .is_err_and(|error| error.contains("non-zero value")),
         "{error:?}"
     );
 

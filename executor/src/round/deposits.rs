@@ -68,7 +68,12 @@ impl Round<'_> {
     }
 
     /// A user has less: `least` to `most` wei of it, as much as there is. Nothing is taken if there is less than `least`.
-    fn debit(&mut self, account: H160, least: u128, most: u128) -> Result<Option<u128>, RoundError> {
+    fn debit(
+        &mut self,
+        account: H160,
+        least: u128,
+        most: u128,
+    ) -> Result<Option<u128>, RoundError> {
         let (content, key) = (self.scope.content, ActorId::from(account));
         let all = &mut self.ledger.deposits;
         let before = all.get(content, &key)?.unwrap_or_default();

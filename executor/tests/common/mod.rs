@@ -478,7 +478,11 @@ impl World {
         let deposits = self.executor.deposits(self.root).unwrap();
         assert!(deposits.values().all(|own| *own > 0));
         let held = self.books.custody.get(&ActorId::DEPOSITS).copied();
-        assert_eq!(deposits.values().sum::<u128>(), held.unwrap_or(0), "deposits");
+        assert_eq!(
+            deposits.values().sum::<u128>(),
+            held.unwrap_or(0),
+            "deposits"
+        );
         for program in self.executor.program_ids(self.root).unwrap() {
             let state = self.state(program);
             let mailbox = self.mailboxes(program);

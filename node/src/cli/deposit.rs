@@ -33,7 +33,9 @@ struct Known {
 async fn read(node: &Node, address: Address) -> Result<Known, CliError> {
     let found: Value = node.call("gear_deposit", rpc_params![address]).await?;
     let words = found["value"].clone();
-    let text = words.as_str().map_or_else(|| words.to_string(), str::to_owned);
+    let text = words
+        .as_str()
+        .map_or_else(|| words.to_string(), str::to_owned);
     Ok(Known {
         value: text.parse().unwrap_or_default(),
         anchor: found["anchor"]["number"].as_u64().unwrap_or_default(),

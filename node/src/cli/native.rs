@@ -169,7 +169,9 @@ impl Letter<'_> {
         let reply = receipt["data"]["Promise"]["reply"]["payload"].as_str();
         if !code.starts_with("0x00") {
             let next = match code {
-                "0x01040000" => "deposit ETH with `gear-exe tx deposit`; `gear-exe query deposit` shows what is there",
+                "0x01040000" => {
+                    "deposit ETH with `gear-exe tx deposit`; `gear-exe query deposit` shows what is there"
+                }
                 _ => {
                     "correct the payload; `gear-exe query reply` tells what a program would answer without sending anything"
                 }

@@ -333,7 +333,10 @@ mod tests {
         let one_more = || waiting.admit(&signed(1, 9_999, 10), id(1 << 20), 0);
         assert_eq!(one_more(), Err(PurgeReason::OverQuota));
         // Known ones are no more than they were, and others have theirs.
-        assert_eq!(waiting.admit(&signed(1, 0, 10), id(0), 0), Ok(Admitted::Known));
+        assert_eq!(
+            waiting.admit(&signed(1, 0, 10), id(0), 0),
+            Ok(Admitted::Known)
+        );
         assert_eq!(
             waiting.admit(&signed(2, 0, 10), id(0), 0),
             Err(PurgeReason::Duplicate)
@@ -356,9 +359,8 @@ mod tests {
             own.transaction.value = value;
             own
         };
-        let admit = |number: u64, value, deposit| {
-            waiting.admit(&bringing(1, value), id(number), deposit)
-        };
+        let admit =
+            |number: u64, value, deposit| waiting.admit(&bringing(1, value), id(number), deposit);
         assert_eq!(admit(1, 1, 0), Err(PurgeReason::InsufficientDeposit));
         assert_eq!(admit(1, 60, 100), Ok(Admitted::New));
         // It is counted once, also if it is sent again.
@@ -377,7 +379,10 @@ mod tests {
         waiting.leave(id(6));
         waiting.leave(id(4));
         assert!(waiting.state.lock().values.is_empty());
-        assert_eq!(admit(7, u128::MAX, 100), Err(PurgeReason::InsufficientDeposit));
+        assert_eq!(
+            admit(7, u128::MAX, 100),
+            Err(PurgeReason::InsufficientDeposit)
+        );
     }
 
     #[test]

@@ -168,10 +168,12 @@ async fn what_is_accepted_or_refused_is_said_at_once() {
     }
     let deposit = |address| node.ask("gear_deposit", json!([address]));
     assert_eq!(deposit(bad.source).await["value"], 0);
-    let round = node.holder.execute(vec![EthereumEvent::Router(RouterEvent::Deposited {
-        account: bad.source,
-        value: 1 << 60,
-    })]);
+    let round = node
+        .holder
+        .execute(vec![EthereumEvent::Router(RouterEvent::Deposited {
+            account: bad.source,
+            value: 1 << 60,
+        })]);
     let found = deposit(bad.source).await;
     assert_eq!(found["address"], json!(bad.source));
     assert_eq!(found["value"], (1u64 << 60).to_string());
