@@ -231,9 +231,7 @@ contract DepositsTest is RouterFixture {
         validateCode();
         Mirror mirror = createProgram(0);
         put(user, 10);
-        commitReverts(
-            batchOf(address(0), 0, one(user, 11)), abi.encodeWithSelector(IRouter.ValueNotConserved.selector)
-        );
+        commitReverts(batchOf(address(0), 0, one(user, 11)), abi.encodeWithSelector(IRouter.ValueNotConserved.selector));
         commitReverts(
             batchOf(address(mirror), 11, new Gear.ValueClaim[](0)),
             abi.encodeWithSelector(IRouter.ValueNotConserved.selector)
@@ -256,7 +254,7 @@ contract DepositsTest is RouterFixture {
         Gear.Batch memory batch = batchOf(address(0), 0, one(user, 1));
         (bytes memory bitmap, bytes memory signatures) = signBy(batch, type(uint256).max);
         bytes memory data = abi.encodeCall(router.commitBatch, (batch, bitmap, signatures));
-        for (uint256 gas = 100_000; gas < 260_000; gas += 10_000) {
+        for (uint256 gas = 100_000; gas < 800_000; gas += 10_000) {
             (bool success,) = address(router).call{ gas: gas }(data);
             if (!success) continue;
             ensure(deposits().totalPendingDeposits() == 0, "a payout failed for want of gas");
