@@ -3,6 +3,7 @@
 use crate::{
     Answer, Cursor, Error, Round, Rounds, Status, Watch, round,
     status::{answer, read},
+    wire,
 };
 use gear_exe_primitives::{
     H160, H256, MessageId, batch::RouterDomain, ethereum::BlockId, native::SignedNative,
@@ -207,6 +208,21 @@ impl Client {
             .map_err(|error| interrupted(&error.to_string()))?;
         answer(METHOD, receipt, signed.id(domain))?
             .ok_or_else(|| interrupted("the receipt is empty"))
+    }
+
+    /// What a user has deposited at the Router for the value of native messages, in wei, as the node's newest round has it.
+    /// Messages that wait are not taken off it.
+    ///
+    /// # Errors
+    ///
+    /// See [`Client::ask`].
+    pub async fn deposit(&self, address: H160) -> Result<u128, Error> {
+        #[derive(Deserialize)]
+        struct Deposit {
+            value: wire::Amount,
+        }
+        let found: Deposit = self.value("gear_deposit", rpc_params![address]).await?;
+        Ok(found.value.0)
     }
 
     /// What a validator says of a message, with the reply; nothing before a quorum has signed its round.

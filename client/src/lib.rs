@@ -4,7 +4,8 @@
 //! makes it, [`Client::send`] hands it over, [`Client::watch`] tells its life: `waiting`, `executed` by this node,
 //! `certified` by more than two thirds of the validators, `finalized` by the chain, `committed` and `settled` on Ethereum; or
 //! `superseded`, when Ethereum went back, and `purged`, when it will never be executed. A watch outlives broken connections: it
-//! goes on from its [`Cursor`]. [`Client::rounds`] tells the same of all rounds at once.
+//! goes on from its [`Cursor`]. [`Client::rounds`] tells the same of all rounds at once. The value of a message comes out of what
+//! its signer has deposited at the Router ([`Client::deposit`]).
 //!
 //! No node has to be believed. [`ValidatorSet::read`] takes the validators from the Router once;
 //! [`ValidatorSet::verify`] checks a receipt, its proof and a certificate against them, offline.

@@ -6,16 +6,19 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const contracts = [
-  "Router", "RouterItems", "IRouter", "Mirror", "IMirror", "MirrorProxy", "MirrorProxySmall", "ICallbacks", "WrappedVara",
+  "Router", "RouterItems", "RouterDeposits", "IRouter", "IDeposits", "Mirror", "IMirror", "MirrorProxy", "MirrorProxySmall", "ICallbacks", "WrappedVara",
   "Middleware", "MiddlewareMembers", "IMiddleware", "ERC1967Proxy", "CounterAbi", "CounterCaller",
   "ReceiptVerifier", "CounterReader",
 ];
 
-// The Router runs RouterItems on itself, so whoever calls the Router may meet its errors. The Middleware gives what it
-// has no function for to MiddlewareMembers, so whoever calls the Middleware may call those.
+// The Router runs RouterItems on itself, so whoever calls the Router may meet its errors. What it has no function for it
+// gives to RouterDeposits, the Middleware to MiddlewareMembers, so whoever calls them may call those.
 const parts = {
-  Router: { part: "RouterItems", types: ["error"] },
-  Middleware: { part: "MiddlewareMembers", types: ["function", "event", "error"] },
+  Router: [
+    { part: "RouterItems", types: ["error"] },
+    { part: "RouterDeposits", types: ["function", "event", "error"] },
+  ],
+  Middleware: [{ part: "MiddlewareMembers", types: ["function", "event", "error"] }],
 };
 const load = (name) => JSON.parse(readFileSync(join(root, "out", `${name}.sol`, `${name}.json`), "utf8"));
 const keyOf = ({ type, name, inputs }) => `${type} ${name}(${(inputs ?? []).map((input) => input.type).join(",")})`;
@@ -23,12 +26,12 @@ const keyOf = ({ type, name, inputs }) => `${type} ${name}(${(inputs ?? []).map(
 function abiOf(name) {
   const { abi } = load(name);
   if (!(name in parts)) return abi;
-  const { part, types } = parts[name];
-  const added = load(part).abi.filter(({ type }) => types.includes(type));
-  const keys = new Set(added.map(keyOf));
   // The part names the parameters of what both have.
-  const own = abi.filter((entry) => entry.type === "constructor" || !keys.has(keyOf(entry)));
-  return [...own, ...added];
+  return parts[name].reduce((all, { part, types }) => {
+    const added = load(part).abi.filter(({ type }) => types.includes(type));
+    const keys = new Set(added.map(keyOf));
+    return [...all.filter((entry) => entry.type === "constructor" || !keys.has(keyOf(entry))), ...added];
+  }, abi);
 }
 
 const mode = process.argv[2];

@@ -3,10 +3,12 @@ pragma solidity ^0.8.30;
 
 import { Gear } from "./libraries/Gear.sol";
 import { ValidatorSet } from "./libraries/ValidatorSet.sol";
+import { RouterDeposits } from "./router/RouterDeposits.sol";
 import { RouterSettlement } from "./router/RouterSettlement.sol";
 
 /// @title The Router: codes, programs and settlement of Gear.exe on Ethereum
 /// @notice Behind an ERC-1967 proxy. `router/` holds its parts, one concern each; here are only construction and views.
+/// What it has no function for is in `RouterDeposits`.
 contract Router is RouterSettlement {
     /// @notice Version of this contract: 1.0.0, as `protocolVersion` packs it.
     uint256 private constant PROTOCOL_VERSION = 1 << 32;
@@ -39,9 +41,26 @@ contract Router is RouterSettlement {
         uint128 wvaraPerSecond;
     }
 
+    /// @notice Deposits are in a contract of their own because of EIP-170: made by the constructor, and replaced with
+    /// this code only.
+    RouterDeposits private immutable DEPOSITS = new RouterDeposits();
+
     /// @custom:oz-upgrades-unsafe-allow constructor
     constructor() {
         _disableInitializers();
+    }
+
+    /// @dev What is not here is there.
+    fallback() external payable {
+        address deposits = address(DEPOSITS);
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            calldatacopy(data, 0, calldatasize())
+            let success := delegatecall(gas(), deposits, data, calldatasize(), 0, 0)
+            returndatacopy(data, 0, returndatasize())
+            if success { return(data, returndatasize()) }
+            revert(data, returndatasize())
+        }
     }
 
     /// @notice Sets the Router up; once.

@@ -6,6 +6,7 @@ import { Mirror } from "../src/Mirror.sol";
 import { Router } from "../src/Router.sol";
 import { Gear } from "../src/libraries/Gear.sol";
 import { ValidatorSet } from "../src/libraries/ValidatorSet.sol";
+import { RouterDeposits } from "../src/router/RouterDeposits.sol";
 import { RouterItems } from "../src/router/RouterItems.sol";
 import { RouterFixture } from "./utils/RouterFixture.sol";
 
@@ -83,6 +84,7 @@ contract GasTest is RouterFixture {
         ensure(address(new Router()).code.length <= 24_576, "Router");
         ensure(type(Router).creationCode.length <= 49_152, "the Router's creation, with its parts");
         ensure(type(RouterItems).creationCode.length <= 24_576, "RouterItems");
+        ensure(type(RouterDeposits).creationCode.length <= 24_576, "RouterDeposits");
         ensure(type(Mirror).creationCode.length <= 24_576, "Mirror");
     }
 

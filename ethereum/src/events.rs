@@ -77,6 +77,21 @@ pub fn router_event(emitter: Address, log: &LogData) -> Result<Option<RouterEven
                 spent: event.spent,
             })
         }
+        Router::Deposited::SIGNATURE_HASH => {
+            let event = decode::<Router::Deposited>("Deposited", emitter, log)?;
+            RouterEvent::Deposited {
+                account: h160(event.account),
+                value: event.value,
+            }
+        }
+        Router::WithdrawalRequested::SIGNATURE_HASH => {
+            let event = decode::<Router::WithdrawalRequested>("WithdrawalRequested", emitter, log)?;
+            RouterEvent::WithdrawalRequested {
+                account: h160(event.account),
+                amount: event.amount,
+                id: MessageId(h256(event.id)),
+            }
+        }
         _ => return Ok(None),
     }))
 }
@@ -233,6 +248,38 @@ mod tests {
                     spent: 9,
                 }
             ))))
+        );
+    }
+
+    #[test]
+    fn reads_what_is_deposited_and_asked_back() {
+        let deposited = Router::Deposited {
+            account: Address::repeat_byte(3),
+            value: 4,
+        };
+        assert_eq!(
+            read(ROUTER, &deposited.encode_log_data()),
+            Ok(Some(EthereumEvent::Router(RouterEvent::Deposited {
+                account: h160(Address::repeat_byte(3)),
+                value: 4,
+            })))
+        );
+        // Of the Router alone.
+        assert_eq!(read(MIRROR, &deposited.encode_log_data()), Ok(None));
+        let asked = Router::WithdrawalRequested {
+            account: Address::repeat_byte(3),
+            amount: 5,
+            id: B256::repeat_byte(6),
+        };
+        assert_eq!(
+            read(ROUTER, &asked.encode_log_data()),
+            Ok(Some(EthereumEvent::Router(
+                RouterEvent::WithdrawalRequested {
+                    account: h160(Address::repeat_byte(3)),
+                    amount: 5,
+                    id: MessageId(h256(B256::repeat_byte(6))),
+                }
+            )))
         );
     }
 

@@ -67,6 +67,11 @@ const HINTS: &[(&str, &str)] = &[
         "the transaction must carry the code in blobs",
     ),
     ("NothingPending", "no failed payout is owed to this account"),
+    (
+        "PendingDepositFailed",
+        "the receiver does not accept ETH: name another one",
+    ),
+    ("ZeroValueTransfer", "send more than nothing"),
 ];
 
 fn known() -> &'static HashMap<Selector, json_abi::Error> {

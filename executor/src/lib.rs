@@ -39,7 +39,7 @@ pub use stats::ExecutorStats;
 use code::Codes;
 use codec::Decode;
 use gear_exe_primitives::{
-    ActorId, CodeId, H256,
+    ActorId, CodeId, H160, H256,
     round::{ChainBlock, RoundInput, RoundOutcome},
 };
 use parking_lot::Mutex;
@@ -54,6 +54,7 @@ use state::{
 };
 use stats::Counters;
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
@@ -357,6 +358,35 @@ impl Executor {
         let content = Content::new(&self.inner.disk);
         let starved = Root::load(&content, root)?.starved;
         Map::<ActorId, u128>::new(starved).contains(&content, &actor)
+    }
+
+    /// What a user has deposited for native messages and neither spent nor withdrawn, in wei.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the root is not stored.
+    pub fn deposit(&self, root: H256, account: H160) -> Result<u128, StoreError> {
+        let content = Content::new(&self.inner.disk);
+        let deposits = Root::load(&content, root)?.deposits;
+        let found = Map::<ActorId, u128>::new(deposits).get(&content, &account.into())?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The deposits of all users who have one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the root is not stored.
+    pub fn deposits(&self, root: H256) -> Result<BTreeMap<H160, u128>, StoreError> {
+        let content = Content::new(&self.inner.disk);
+        let mut all = BTreeMap::new();
+        if let Some(hash) = Root::load(&content, root)?.deposits {
+            Map::<ActorId, u128>::visit(&content, hash, |account, value| {
+                all.insert(account.to_address_lossy(), value);
+                Ok(())
+            })?;
+        }
+        Ok(all)
     }
 
     /// A program's state by its hash.

@@ -169,7 +169,21 @@ fn history(seed: u64) {
                 }
                 4 => {
                     let payload = payload(&mut random, &programs, &sent, true);
-                    sent.push(world.native(program, user, &payload));
+                    // Often more than there is.
+                    let value = random.value();
+                    let id = world.native_with(program, user, &payload, value);
+                    if let Some(native) = world.natives.last_mut() {
+                        native.receipt_only = random.chance(50);
+                    }
+                    sent.push(id);
+                }
+                5 => {
+                    let value = random.value();
+                    if random.chance(70) {
+                        world.deposit(user, value);
+                    } else {
+                        world.withdraw(user, value);
+                    }
                 }
                 _ => {
                     let mut payload = payload(&mut random, &programs, &sent, true);
@@ -201,7 +215,17 @@ fn history(seed: u64) {
     for id in &sent {
         assert!(world.has_receipt(*id), "seed {seed}: {id} was lost");
     }
-    // Nothing is on its way any more: all ETH is owned or paid.
+    // Nothing is on its way any more: all ETH is owned, paid, or put by.
+    let put_by: u128 = world.executor.deposits(world.root).unwrap().values().sum();
+    assert_eq!(
+        world.books.custody.values().sum::<u128>(),
+        put_by,
+        "seed {seed}"
+    );
+    for user in users() {
+        world.withdraw(user, u128::MAX);
+    }
+    world.run();
     assert_eq!(world.books.custody.values().sum::<u128>(), 0, "seed {seed}");
     assert_gas_is_paid(&world, &programs, &told);
     for program in &programs {

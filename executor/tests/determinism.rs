@@ -39,6 +39,16 @@ fn busy(config: ExecutorConfig) -> World {
     world.parameters.message_gas_limit = 4_000_000_000;
     world.parameters.max_round_messages = 40;
     for turn in 0..4u128 {
+        // What is put by is spent, not spent, given back and taken back in one round.
+        world.deposit(BOB, 100 * turn);
+        for (number, payload) in [&b"BUMP"[..], b"PANIC", b"BUMP", b"REFUND"]
+            .iter()
+            .enumerate()
+        {
+            let id = world.native_with(troubles[number % 3], BOB, payload, 40);
+            world.natives.last_mut().unwrap().receipt_only = id.0.0[0] & 1 == 0;
+        }
+        world.withdraw(BOB, 7 * turn);
         for fan_out in &fan_outs {
             world.send(*fan_out, ALICE, b"ASK", 0);
         }
@@ -102,6 +112,11 @@ fn threads_do_not_matter() {
             .any(|(_, _, outcome)| !outcome.starved.is_empty())
     );
     assert!(one.iter().any(|(_, _, outcome)| outcome.work_left));
+    let deposits = one
+        .iter()
+        .flat_map(|(_, _, outcome)| &outcome.transitions)
+        .filter(|own| own.is_of_deposits());
+    assert!(deposits.count() > 3);
     for threads in [2, 8] {
         let other = history(threads);
         assert_eq!(other.len(), one.len());

@@ -2,9 +2,10 @@
 //! ended and a quorum has signed that.
 //!
 //! Data flow: RPC brings a signed message here; what the chain does not ask is checked against the newest executed round
-//! (does the program exist, can it pay) and against the quotas ([`waiting`]), then it goes to the transaction pool as an
-//! authorised call, and from there by Substrate's own gossip to whoever builds the next block, who leaves out what nobody has
-//! asked about ([`authoring`]). What became of it is read from executed rounds.
+//! (does the program exist, can it pay, does the sender's deposit cover the value of this message and of those that wait)
+//! and against the quotas ([`waiting`]), then it goes to the transaction pool as an authorised call, and from there by
+//! Substrate's own gossip to whoever builds the next block, who leaves out what nobody has asked about ([`authoring`]). What
+//! became of it is read from executed rounds.
 
 pub mod authoring;
 pub mod waiting;
@@ -78,8 +79,12 @@ pub const fn explain(reason: PurgeReason) -> &'static str {
         }
         PurgeReason::PoolFull => "too many messages wait; send it again later",
         PurgeReason::TooLong => "payload or salt is too long: at most 126 KiB and 32 bytes",
-        PurgeReason::InsufficientDeposit => "the sender's deposit is less than the value",
-        PurgeReason::NonZeroValue => "Injected transactions with non-zero value are not supported",
+        PurgeReason::InsufficientDeposit => {
+            "the sender's deposit is less than the value of this message and of those that wait; deposit ETH at the Router, or wait until they are executed"
+        }
+        PurgeReason::NonZeroValue => {
+            "Injected transactions with non-zero value are not supported without a deposit at the Router"
+        }
     }
 }
 
@@ -214,6 +219,17 @@ where
         )
     }
 
+    /// What a user has deposited, in wei, as the newest executed round has it. What that round has taken waits no more.
+    fn deposited(&self, source: H160) -> Result<u128, NativesError> {
+        let round = self.rounds.best().ok_or(NativesError::NotReady)?;
+        self.took(round.block.hash);
+        let root = round.outcome.state_root;
+        if root.is_zero() {
+            return Ok(0);
+        }
+        Ok(self.rounds.executor().deposit(root, source)?)
+    }
+
     fn is_canonical(&self, block: ChainBlock) -> Result<bool, NativesError> {
         let Ok(number) = u32::try_from(block.number) else {
             return Ok(false);
@@ -328,7 +344,13 @@ where
             Ok(Some(reason)) => return Err(Rejection::Purged(reason)),
             Err(error) => return Err(Rejection::Busy(error.to_string())),
         }
-        let admitted = self.waiting.admit(signed, id);
+        let deposit = match signed.transaction.value {
+            0 => 0,
+            _ => self
+                .deposited(signed.source)
+                .map_err(|error| Rejection::Busy(error.to_string()))?,
+        };
+        let admitted = self.waiting.admit(signed, id, deposit);
         let admitted = admitted.map_err(Rejection::Purged)?;
         let call = pallet_execution::Call::<Runtime>::submit_native {
             signed: signed.clone(),
@@ -378,8 +400,6 @@ where
                     purged(PurgeReason::Outdated)
                 } else if is(number, Refusal::TooLong) {
                     purged(PurgeReason::TooLong)
-                } else if is(number, Refusal::Value) {
-                    purged(PurgeReason::NonZeroValue)
                 } else {
                     Err(Rejection::Busy(format!("the chain refuses it: {number}")))
                 }

@@ -155,6 +155,22 @@ pub enum RouterEvent {
     },
     /// The Router applied a batch.
     BatchApplied(AppliedBatch),
+    /// ETH was deposited, for the value of native messages.
+    Deposited {
+        /// Whose deposit it is.
+        account: H160,
+        /// In wei.
+        value: u128,
+    },
+    /// `account` wants some of its deposit back, on Ethereum.
+    WithdrawalRequested {
+        /// Whose deposit it is, and who is paid.
+        account: H160,
+        /// In wei, at most.
+        amount: u128,
+        /// Names the payout.
+        id: MessageId,
+    },
 }
 
 /// An event of a program's Mirror.

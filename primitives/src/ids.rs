@@ -78,6 +78,14 @@ id! {
 pub const ETHEREUM_EVENT_ADDRESS: H160 = H160([0xff; 20]);
 
 impl ActorId {
+    /// Who has the ETH that users have deposited at the Router: what gives value to programs in their name. It is no
+    /// program, and nobody has a key to this address: `Gear.DEPOSITS` in Solidity.
+    pub const DEPOSITS: Self = {
+        let mut bytes = [0; 32];
+        [bytes[28], bytes[29], bytes[30], bytes[31]] = [0xde, 0x90, 0x51, 0x75];
+        Self(H256(bytes))
+    };
+
     /// The Ethereum address of this actor, if it has one: the first twelve bytes must be zero.
     pub fn to_address(self) -> Option<H160> {
         self.0.0[..12]

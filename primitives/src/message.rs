@@ -56,6 +56,9 @@ impl ReplyCode {
     pub const PROGRAM_NOT_CREATED: Self = Self([1, 2, 3, 0]);
     /// The wait of the message ended before anything woke it.
     pub const REMOVED_FROM_WAITLIST: Self = Self([1, 3, 0, 0]);
+    /// A native message carries more value than its sender's deposit has. No program saw it, and the deposit has kept its
+    /// value. Only the sender of a native message gets this one.
+    pub const INSUFFICIENT_DEPOSIT: Self = Self([1, 4, 0, 0]);
 
     /// True for both success codes.
     pub const fn is_success(self) -> bool {

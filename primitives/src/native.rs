@@ -290,7 +290,7 @@ pub enum PurgeReason {
     /// The sender's deposit is less than the value.
     #[codec(index = 10)]
     InsufficientDeposit = 10,
-    /// It carries value, which is not possible in this form.
+    /// It carries value. Other implementations refuse that; this one only what the deposit does not cover.
     #[codec(index = 255)]
     NonZeroValue = 255,
 }

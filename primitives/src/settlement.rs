@@ -493,4 +493,24 @@ mod tests {
             Err(BuildError::NotConserved)
         );
     }
+
+    #[test]
+    fn deposits_are_one_side_of_what_programs_get() {
+        let with_deposits = |number, given: i128, taken: i128| {
+            let mut own = round(number, 1);
+            own.transitions[0].net_transfer = given;
+            let mut deposits = StateTransition::new(ActorId::DEPOSITS, hash(number));
+            deposits.net_transfer = -taken;
+            own.transitions.insert(0, deposits);
+            own
+        };
+        let rounds = [with_deposits(11, 5, 5), with_deposits(12, -2, -2)];
+        let batch = build(&seal(20), rounds, &[]).unwrap();
+        assert!(batch.is_consistent());
+        assert!(batch.transitions[0].is_of_deposits());
+        assert_eq!(batch.transitions[0].net_transfer, -3);
+        assert_eq!(batch.transitions[1].net_transfer, 3);
+        let lost = [with_deposits(11, 5, 6)];
+        assert_eq!(build(&seal(20), lost, &[]), Err(BuildError::NotConserved));
+    }
 }

@@ -3,6 +3,10 @@
 //! ETH in transit sits in the Router's custody for a program, ETH that a program owns in its Mirror. A transition says
 //! what moves between the two ([`StateTransition::value_to_receive`]) and what custody programs pass to each other
 //! ([`StateTransition::net_transfer`]); messages and claims are paid out by the Mirror.
+//!
+//! The deposits of users are custody of [`ActorId::DEPOSITS`], and its transition is like a program's: what users spend on
+//! native messages it passes to programs, what they take back it receives and pays as claims, both at once, since it has no
+//! Mirror to keep anything in. So for it `value_to_receive` is always the sum of its claims.
 
 use crate::{
     creation::ProgramCreation,
@@ -86,6 +90,11 @@ pub struct StateTransition {
 }
 
 impl StateTransition {
+    /// Whether it is that of the deposits of users, which are no program.
+    pub fn is_of_deposits(&self) -> bool {
+        self.actor_id == ActorId::DEPOSITS
+    }
+
     /// A transition of `actor_id` to `new_state_hash` that moves nothing.
     pub fn new(actor_id: ActorId, new_state_hash: H256) -> Self {
         Self {
@@ -217,6 +226,31 @@ mod tests {
         assert_eq!(joined.creation, Some(creation));
         assert_eq!((joined.value_to_receive, joined.net_transfer), (-2, 3));
         assert_eq!(joined.value_claims, [claim(1), claim(2)]);
+    }
+
+    #[test]
+    fn deposits_stay_balanced_however_rounds_are_joined() {
+        let program = ActorId::from(H160::repeat_byte(1));
+        let round = |number: u8, given: i128| {
+            let mut gets = StateTransition::new(program, H256::repeat_byte(number));
+            gets.net_transfer = given;
+            let mut deposits = StateTransition::new(ActorId::DEPOSITS, H256::repeat_byte(number));
+            deposits.net_transfer = -given;
+            deposits.value_claims.push(claim(number));
+            deposits.value_to_receive = number.into();
+            vec![deposits, gets]
+        };
+        let squashed = squash([round(1, 10), round(2, -4), round(3, 7)]).unwrap();
+        assert!(squashed[0].is_of_deposits());
+        assert!(!squashed[1].is_of_deposits());
+        assert_eq!(squashed[0].net_transfer, -squashed[1].net_transfer);
+        assert_eq!(squashed[1].net_transfer, 13);
+        let claimed: u128 = squashed[0].value_claims.iter().map(|own| own.value).sum();
+        assert_eq!(squashed[0].value_to_receive, claimed as i128);
+        assert_eq!(
+            ActorId::DEPOSITS.to_address(),
+            Some(H160::from_low_u64_be(0xde90_5175))
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ use alloy::{
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use gear_exe_ethereum::abi::{Mirror, Router};
+use gear_exe_primitives::ActorId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks all blocks from `first` on. Nobody may have been paid in them but senders and receivers of transactions,
@@ -20,8 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 ///
 /// At each block
 /// * the ETH of all of them and what the fees have burned are together what they were at `first`;
-/// * the Router has exactly what it says that it keeps for programs;
-/// * Router and Mirrors have exactly what was sent to programs and not paid out again, as the Mirrors' events tell it.
+/// * the Router has exactly what it says that it keeps for programs and users;
+/// * Router and Mirrors have exactly what was sent to programs or deposited and not paid out again, as the contracts' events
+///   tell it.
 ///
 /// # Errors
 ///
@@ -70,7 +72,7 @@ pub async fn check(
         let custody = custody(wallet, programs, at).await?;
         ensure!(
             router == custody,
-            "block {number}: the Router has {router} wei, and keeps {custody} for programs"
+            "block {number}: the Router has {router} wei, and keeps {custody}"
         );
         let inside = router + programs.iter().map(of).sum::<U256>();
         let told: I256 = flows.range(..=number).map(|(_, flow)| *flow).sum();
@@ -113,14 +115,19 @@ async fn balances(
     Ok(try_join_all(questions).await?.into_iter().collect())
 }
 
-/// What the Router keeps for all programs.
+/// What the Router keeps for all programs, and for users.
 async fn custody(wallet: &Wallet, programs: &[Address], at: BlockId) -> Result<U256> {
-    let questions = programs.iter().map(|program| async move {
+    let deposits = Address::from(ActorId::DEPOSITS.to_address_lossy().0);
+    let question = call(wallet.router, &Router::totalPendingDepositsCall {});
+    let pending = wallet.provider.call(question).block(at).await?;
+    let pending = Router::totalPendingDepositsCall::abi_decode_returns(&pending)?;
+    let all = programs.iter().chain([&deposits]);
+    let questions = all.map(|program| async move {
         let question = call(wallet.router, &Router::custodyCall { program: *program });
         let answer = wallet.provider.call(question).block(at).await?;
         anyhow::Ok(Router::custodyCall::abi_decode_returns(&answer)?)
     });
-    Ok(try_join_all(questions).await?.into_iter().sum())
+    Ok(try_join_all(questions).await?.into_iter().sum::<U256>() + pending)
 }
 
 /// What came in and, as a negative number, went out, by block.
@@ -142,6 +149,14 @@ async fn flows(wallet: &Wallet, programs: &[Address]) -> Result<BTreeMap<u64, I2
         // The reply's event names the value too, but it has stayed.
         add::<Mirror::ReplyTransferFailed>(wallet, program, flows, plus, |e| e.value).await?;
     }
+    let (router, plus, minus) = (wallet.router, I256::ONE, I256::MINUS_ONE);
+    let into = &mut flows;
+    add::<Router::Deposited>(wallet, router, into, plus, |e| e.value).await?;
+    add::<Router::Withdrawn>(wallet, router, into, minus, |e| e.value).await?;
+    add::<Router::PendingDepositWithdrawn>(wallet, router, into, minus, |e| {
+        e.value.saturating_to()
+    })
+    .await?;
     Ok(flows)
 }
 

@@ -15,6 +15,7 @@ use alloy::{
 };
 use anyhow::{Context, Result};
 use gear_exe_ethereum::dev::{AnvilConfig, AnvilNode};
+use gear_exe_primitives::{H160, batch::RouterDomain};
 use jsonrpsee::{
     core::{client::ClientT, params::ArrayParams},
     http_client::HttpClientBuilder,
@@ -328,6 +329,18 @@ impl Network {
         self.ethereum.has_hidden_logs()
     }
 
+    /// What Router and chain are called in what users sign.
+    ///
+    /// # Errors
+    ///
+    /// If Ethereum does not answer.
+    pub async fn domain(&self) -> Result<RouterDomain> {
+        Ok(RouterDomain {
+            chain_id: self.wallet(0)?.provider.get_chain_id().await?,
+            router: H160(self.router.into_array()),
+        })
+    }
+
     /// The wallet of one of Anvil's accounts: 0 to 8. The last account is the relayer's.
     ///
     /// # Errors
@@ -338,7 +351,17 @@ impl Network {
         Wallet::new(&self.ethereum(), key.clone(), self.router)
     }
 
-    /// The same at an Ethereum that is perhaps not the one that everybody sees.
+    /// The key of one of these accounts, with which its user signs native messages.
+    ///
+    /// # Errors
+    ///
+    /// If there is none with this number.
+    pub fn secret(&self, index: usize) -> Result<[u8; 32]> {
+        let key = self.keys.get(index).context("no such account")?;
+        Ok(key.to_bytes().0)
+    }
+
+    /// The wallet at an Ethereum that is perhaps not the one that everybody sees.
     ///
     /// # Errors
     ///

@@ -254,3 +254,46 @@ async fn a_native_message_needs_no_transaction() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eth_is_deposited_sent_natively_and_withdrawn() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let dev = start(folder.path(), &["--tmp"], None).await?;
+    let user = User::of(&dev, 4)?;
+    let program = &user.program(folder.path(), PING, &[])?;
+    user.tx(&["send-message", program])?;
+    let deposit = || -> Result<Value> {
+        let known = dev.succeed(&["query", "deposit", &user.from])?;
+        assert_eq!(known["owed"], "0");
+        Ok(known["eth"].clone())
+    };
+    assert_eq!(deposit()?, "0");
+    let send = |eth| user.with(&["send-message", program, "PING", "--native", "--value", eth]);
+    let refused = dev.fail(&send("0.1"))?;
+    ensure!(refused.contains("deposit"), "{refused}");
+    ensure!(user.fail(&["withdraw"])?.contains("has no deposit"));
+
+    let put = user.tx(&["deposit", "0.5"])?;
+    assert_eq!(
+        (&put["eth"], &put["deposit"]),
+        (&"0.5".into(), &"0.5".into())
+    );
+    let answer = dev.succeed(&send("0.2"))?;
+    assert_eq!(text(&answer, "reply")?, "0x504f4e47");
+    assert_eq!(deposit()?, "0.3");
+    let refused = dev.fail(&send("0.4"))?;
+    ensure!(refused.contains("deposit"), "{refused}");
+    let state = dev.succeed(&["query", "program", program])?;
+    assert_eq!(state["owned_balance"], "0.2");
+
+    assert_eq!(user.tx(&["withdraw", "0.1"])?["eth"], "0.1");
+    assert_eq!(deposit()?, "0.2");
+    assert_eq!(user.tx(&["withdraw"])?["eth"], "0.2");
+    assert_eq!(deposit()?, "0");
+    // Somebody else's is somebody else's.
+    let other = User::of(&dev, 5)?;
+    user.tx(&["deposit", "0.1", "--for", &other.from])?;
+    assert_eq!(deposit()?, "0");
+    assert_eq!(other.tx(&["withdraw"])?["eth"], "0.1");
+    Ok(())
+}

@@ -1,9 +1,12 @@
 //! Native messages on four validators: a user signs with an Ethereum key, sends to any node, and has an answer that a quorum
 //! of the Router's validators stands behind.
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::{
+    network::TransactionBuilder,
+    primitives::{Address, B256, U256},
+};
 use anyhow::Result;
-use gear_exe_ethereum::client::RouterClient;
+use gear_exe_ethereum::{abi::Router, client::RouterClient};
 use gear_exe_primitives::{
     H256,
     message::ReplyCode,
@@ -13,7 +16,7 @@ use gear_exe_programs::COUNTER;
 use gear_exe_tests::{
     native::{Answer, Native},
     validators::{Settings, Validators},
-    wallet::{calldata, eventually},
+    wallet::{call, calldata, eventually},
 };
 use serde_json::json;
 
@@ -106,6 +109,39 @@ async fn a_signed_message_is_answered_by_a_quorum_without_ethereum() -> Result<(
         at[0].ask(&unknown).await?,
         Answer::Purged(PurgeReason::UnknownReferenceBlock as u8)
     );
+
+    // A deposit is spent once, whichever nodes are told: what one of them does not know yet, the round does.
+    let account = Address::from(at[0].address.0);
+    let deposit = call(user.router, &Router::depositForCall { account });
+    user.transact(deposit.with_value(U256::from(10))).await?;
+    for node in &at {
+        eventually("the node knows the deposit", || async {
+            Ok((node.client.deposit(node.address).await? == 10).then_some(()))
+        })
+        .await?;
+    }
+    let put_in = calldata("counterDeposit(bool)", &[U256::ZERO]);
+    let mut both = Vec::new();
+    for salt in [6, 7] {
+        let mut message = at[0].transaction(&user, counter, &put_in, salt).await?;
+        message.value = 6;
+        both.push(at[0].sign(message, SigningForm::Typed)?);
+    }
+    let (one, other) = tokio::join!(at[0].ask(&both[0]), at[1].ask(&both[1]));
+    let answers = [one?, other?];
+    let spent = answers.iter().filter(|answer| value(answer).is_ok());
+    assert_eq!(spent.count(), 1, "{answers:?}");
+    let refused = answers.iter().filter(|answer| match answer {
+        Answer::Purged(reason) => *reason == PurgeReason::InsufficientDeposit as u8,
+        Answer::Replied { code, .. } => *code == ReplyCode::INSUFFICIENT_DEPOSIT,
+    });
+    assert_eq!(refused.count(), 1, "{answers:?}");
+    for node in &at {
+        eventually("the deposit is spent", || async {
+            Ok((node.client.deposit(node.address).await? == 4).then_some(()))
+        })
+        .await?;
+    }
 
     // Three go on without the fourth.
     network.nodes[3].kill()?;

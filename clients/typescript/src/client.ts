@@ -6,7 +6,7 @@ import { MAX_SALT, sign, toRpc } from "./message.js";
 import type { Form, NativeMessage, RouterAddress, SignedMessage, Signer } from "./message.js";
 import { Connection, ConnectionError, ProtocolError, RpcError, TimeoutError } from "./rpc.js";
 import type { Subscription } from "./rpc.js";
-import { readAcceptance, readAddress, readEvent, readHeader, readReply, readStatus } from "./shapes.js";
+import { readAcceptance, readAddress, readDeposit, readEvent, readHeader, readReply, readStatus } from "./shapes.js";
 import type { LifeEvent, Reply, Status } from "./shapes.js";
 import { verifyReceipt } from "./verify.js";
 import type { Certificate, ReceiptProof, ValidatorSet } from "./verify.js";
@@ -126,6 +126,14 @@ export class Client {
   async submit(signed: SignedMessage): Promise<void> {
     const reason = readAcceptance(await this.request("injected_sendTransaction", [toRpc(signed)]));
     if (reason !== null) throw new RefusedError(signed.id, reason);
+  }
+
+  /**
+   * What an address has deposited at the Router for the value of native messages, in wei, as the node's newest round has it. Messages
+   * that wait are not taken off it.
+   */
+  async deposit(address: Address): Promise<bigint> {
+    return readDeposit(await this.request("gear_deposit", [address]));
   }
 
   /** What became of a message; null if it is not known, waits, or ended long ago. */

@@ -280,6 +280,11 @@ export function readHeader(answer: unknown): Header {
   };
 }
 
+/** The answer of `gear_deposit`, in wei. */
+export function readDeposit(answer: unknown): bigint {
+  return new Place(answer, "deposit").field("value").integer();
+}
+
 /** The answer of `routerAddress`. */
 export function readAddress(answer: unknown): Hex {
   return new Place(answer, "address").hex(20);

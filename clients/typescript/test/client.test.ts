@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import type { TestContext } from "node:test";
+import { privateKeyToAccount } from "viem/accounts";
 import { WebSocket, WebSocketServer } from "ws";
 import { Client, ConnectionError, ProtocolError, RefusedError, RpcError, TimeoutError } from "../src/index.js";
 import type { LifeEvent } from "../src/index.js";
@@ -201,6 +202,24 @@ test("a refusal has its reason", async (t) => {
     assert.equal(error.reason, "the pool is full");
     return true;
   });
+});
+
+test("value goes out as the user signed it, and a deposit is read whole", async (t) => {
+  const { url, asked } = await node((request, peer) =>
+    peer.answer(
+      request.method === "gear_deposit" ? { address: HASH, value: "123456789012345678901", block: null } : "Accept",
+    ),
+  );
+  const sending = await client(t, url);
+  const address = `0x${"44".repeat(20)}` as const;
+  assert.equal(await sending.deposit(address), 123456789012345678901n);
+  assert.deepEqual(asked[0]?.params, [address]);
+  const value = 10n ** 18n;
+  const draft = { destination: address, payload: "0x01", value, referenceBlock: HASH } as const;
+  const signed = await sending.send(draft, privateKeyToAccount(`0x${"42".repeat(32)}`));
+  assert.equal(signed.message.value, value);
+  const sent = asked[1]?.params[0] as { data: { value: string } };
+  assert.equal(BigInt(sent.data.value), value);
 });
 
 test("a closed client does not come back", async (t) => {

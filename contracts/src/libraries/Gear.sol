@@ -12,6 +12,10 @@ library Gear {
     /// @notice `keccak256` of nothing: the hash of an empty list.
     bytes32 internal constant EMPTY = 0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470;
 
+    /// @notice Who has all deposits: what validators call the one that gives value to programs for users. Nobody has
+    /// a key or code at this address.
+    address internal constant DEPOSITS = address(0xDE905175);
+
     /// @notice The EIP-712 type of a batch.
     bytes32 internal constant BATCH_TYPEHASH = keccak256(
         "Batch(bytes32 genesis,uint64 sealNumber,bytes32 sealHash,uint64 lastRound,bytes32 lastRoundHash,uint64 nonce,bytes32 parent,uint64 anchorNumber,bytes32 anchorHash,uint64 setId,bytes32 content,uint64 expiry)"

@@ -91,7 +91,9 @@ abstract contract RouterSettlement is RouterPrograms, ReentrancyGuardTransient {
             Gear.StateTransition calldata transition = transitions[i];
             if (transition.actorId <= previous) revert TransitionsNotSorted(i);
             previous = transition.actorId;
-            if (state.programs[transition.actorId] == bytes32(0)) revert UnknownProgram();
+            if (transition.actorId != Gear.DEPOSITS && state.programs[transition.actorId] == bytes32(0)) {
+                revert UnknownProgram();
+            }
             sum += transition.netTransfer;
             int256 received = int256(uint256(transition.valueToReceive));
             if (transition.valueToReceiveNegativeSign) received = -received;
@@ -167,6 +169,8 @@ abstract contract RouterSettlement is RouterPrograms, ReentrancyGuardTransient {
         uint256 stipend
     ) private {
         address program = transition.actorId;
+        // Deposits have no Mirror: what leaves them leaves from here.
+        if (program == Gear.DEPOSITS) (program, received) = (address(this), 0);
         bytes4 selector = IMirror.performStateTransition.selector;
         assembly ("memory-safe") {
             // In any other order than encoders' all that is left of the calldata goes along.

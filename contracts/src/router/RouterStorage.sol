@@ -42,7 +42,8 @@ abstract contract RouterStorage {
         /// The code that a pending request is for.
         mapping(bytes32 requestId => bytes32 codeId) requests;
         mapping(address program => bytes32 codeId) programs;
-        /// Wei in transit that belong to a program. They sum to the Router's balance.
+        /// Wei in transit that belong to a program, or to `Gear.DEPOSITS`. With `totalPendingDeposits` they sum to the
+        /// Router's balance.
         mapping(address program => uint256 value) custody;
         mapping(bytes32 change => uint256 readyAt) scheduled;
         /// wVARA that went to the Middleware as rewards, in base units.
@@ -51,6 +52,11 @@ abstract contract RouterStorage {
         uint64 burnsCount;
         mapping(uint64 id => bool) minted;
         mapping(uint64 number => IRouter.Burn) burns;
+        /// Wei that withdrawals that failed owe, and their sum.
+        mapping(address owner => uint256 value) pendingDeposits;
+        uint256 totalPendingDeposits;
+        /// Withdrawals that were asked for so far.
+        uint256 withdrawalsCount;
     }
 
     // keccak256(abi.encode(uint256(keccak256("gear.exe.router")) - 1)) & ~bytes32(uint256(0xff))

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import { ERC1967Proxy } from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
+import { IDeposits } from "../../src/IDeposits.sol";
 import { Mirror } from "../../src/Mirror.sol";
 import { Router } from "../../src/Router.sol";
 import { WrappedVara } from "../../src/WrappedVara.sol";
@@ -83,6 +84,10 @@ contract ValueHandler {
     mapping(address program => uint256 value) public custody;
     /// @notice What a program should own.
     mapping(address program => uint256 value) public owned;
+    /// @notice What the Router should hold as deposits.
+    uint256 public deposited;
+    /// @notice Withdrawals that batches have paid, or should have.
+    uint256 public withdrawals;
     /// @notice wVARA that went to the Router.
     uint256 public deposits;
     uint256 public fees;
@@ -142,6 +147,30 @@ contract ValueHandler {
         require(success, "top-up");
     }
 
+    function putBy(uint256 actor, uint96 value) external {
+        if (value == 0) return;
+        given += value;
+        vm.deal(address(this), value);
+        deposited += value;
+        IDeposits(address(router)).depositFor{ value: value }(actors[actor % ACTORS]);
+    }
+
+    function takePending(uint256 actor, bool toSelf) external {
+        IDeposits deposits_ = IDeposits(address(router));
+        address owner = actors[actor % ACTORS];
+        uint256 owing = deposits_.pendingDeposit(owner);
+        address to = toSelf ? owner : address(0xB0B);
+        uint256 before = to.balance;
+        vm.prank(owner);
+        try deposits_.withdrawPendingDeposit{ gas: 1_000_000 }(payable(to)) {
+            require(owing != 0 && deposits_.pendingDeposit(owner) == 0, "withdrawn");
+            require(to.balance == before + owing, "amount");
+        } catch {
+            require(deposits_.pendingDeposit(owner) == owing, "a failed withdrawal changed what is owed");
+            require(owing == 0 || toSelf, "a withdrawal to a plain account failed");
+        }
+    }
+
     function topUpExecutable(uint256 which, uint64 value) external {
         address program = programs[which % PROGRAMS];
         if (Mirror(payable(program)).exited()) return;
@@ -180,13 +209,21 @@ contract ValueHandler {
     function commit(uint256 seed) external {
         Gear.Batch memory batch = nextBatch();
         int256[] memory net = netTransfers(seed);
-        batch.transitions = new Gear.StateTransition[](PROGRAMS);
+        // Deposits give to a program, or get back what it could not use.
+        uint256 favoured = draw(seed, 60) % PROGRAMS;
+        int256 gift = int256(draw(seed, 61) % (deposited + 1));
+        if (draw(seed, 62) % 4 == 0) {
+            gift = -int256(draw(seed, 61) % (uint256(int256(custody[programs[favoured]]) + net[favoured]) + 1));
+        }
+        net[favoured] += gift;
+        batch.transitions = new Gear.StateTransition[](PROGRAMS + 1);
         for (uint256 i = 0; i < PROGRAMS; ++i) {
             batch.transitions[i] = transition(draw(seed, i), programs[i], net[i]);
         }
+        batch.transitions[PROGRAMS] = ofDeposits(draw(seed, 63), gift);
         sort(batch.transitions);
         commit(batch);
-        for (uint256 i = 0; i < PROGRAMS; ++i) {
+        for (uint256 i = 0; i < batch.transitions.length; ++i) {
             settleExit(batch.transitions[i]);
         }
     }
@@ -278,6 +315,24 @@ contract ValueHandler {
             value.exited = true;
             value.inheritor = actors[draw(seed, 6) % ACTORS];
         }
+    }
+
+    function ofDeposits(uint256 seed, int256 gift) private returns (Gear.StateTransition memory value) {
+        value.actorId = Gear.DEPOSITS;
+        states += 1;
+        value.newStateHash = bytes32(states);
+        value.netTransfer = int128(-gift);
+        uint256 left = uint256(int256(deposited) - gift);
+        value.valueClaims = new Gear.ValueClaim[](draw(seed, 0) % 4);
+        for (uint256 i = 0; i < value.valueClaims.length; ++i) {
+            uint256 own = draw(seed, 20 + i);
+            uint128 amount = uint128(draw(own, 2) % (left / 2 + 1));
+            value.valueClaims[i] = Gear.ValueClaim(bytes32(own), actors[draw(own, 1) % ACTORS], amount);
+            value.valueToReceive += amount;
+            left -= amount;
+        }
+        withdrawals += value.valueClaims.length;
+        deposited = left;
     }
 
     /// @dev Whether the inheritor took what was left is the inheritor's affair; that it is all or nothing, ours.
@@ -396,6 +451,7 @@ contract ValueInvariant {
         uint256 pendingSeen = 0;
         for (uint256 i = 0; i < 30; ++i) {
             handler.sendMessage(i, 1 ether, true);
+            handler.putBy(i, 1 ether);
             handler.commit(i);
             for (uint256 j = 0; j < handler.ACTORS(); ++j) {
                 pendingSeen += Mirror(payable(handler.programs(0))).pendingWithdrawal(handler.actors(j));
@@ -403,6 +459,8 @@ contract ValueInvariant {
         }
         require(handler.batches() > 30 && handler.payouts() > 50, "few payouts");
         require(pendingSeen != 0, "no payout failed");
+        require(handler.withdrawals() > 20, "few withdrawals");
+        require(IDeposits(address(handler.router())).totalPendingDeposits() != 0, "no withdrawal failed");
         require(handler.actors(0).balance != 0 && handler.actors(4).balance != 0, "nobody was paid");
         uint256 toppedUp = 0;
         for (uint256 i = 0; i < handler.PROGRAMS(); ++i) {
@@ -420,7 +478,19 @@ contract ValueInvariant {
             require(handler.router().custody(program) == handler.expectedCustody(program), "custody of a program");
             sum += handler.router().custody(program);
         }
-        require(address(handler.router()).balance == sum, "custody");
+        uint256 deposits = handler.router().custody(Gear.DEPOSITS);
+        require(deposits == handler.deposited(), "deposits");
+        uint256 pending = IDeposits(address(handler.router())).totalPendingDeposits();
+        require(address(handler.router()).balance == sum + deposits + pending, "custody");
+    }
+
+    function invariant_whatWithdrawalsOweIsCounted() public view {
+        IDeposits deposits = IDeposits(address(handler.router()));
+        uint256 pending = 0;
+        for (uint256 i = 0; i < handler.ACTORS(); ++i) {
+            pending += deposits.pendingDeposit(handler.actors(i));
+        }
+        require(deposits.totalPendingDeposits() == pending, "pending deposits");
     }
 
     function invariant_mirrorHoldsWhatIsOwnedAndPending() public view {

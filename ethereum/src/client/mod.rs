@@ -5,6 +5,7 @@
 //! reports its stage, and says what to do when time is up.
 
 mod deploy;
+mod deposits;
 mod error;
 mod middleware;
 mod mirror;
@@ -14,6 +15,7 @@ mod wait;
 mod wallet;
 
 pub use deploy::{Deployer, Deployment, RouterParams, forwarded};
+pub use deposits::{Withdrawal, Withdrawn};
 pub use error::ClientError;
 pub use middleware::{MiddlewareParams, SymbioticAddresses};
 pub use mirror::{Approval, Claimed, Mail, MirrorClient, Reply, SentMessage};

@@ -94,10 +94,10 @@ impl Round<'_> {
             || most.fits(self.budget.with(size, programs), self.scope.parameters)
     }
 
-    /// Whether the round may take in something from outside that changes `program`.
-    pub(super) fn takes_in(&mut self, program: ActorId) -> bool {
+    /// Whether the round may take in something from outside that changes `programs`.
+    pub(super) fn takes_in(&mut self, programs: &[ActorId]) -> bool {
         let first = !self.budget.taken_in;
-        let admits = first || self.admits(Most::ThreeQuarters, Outward::default(), &[program]);
+        let admits = first || self.admits(Most::ThreeQuarters, Outward::default(), programs);
         self.budget.taken_in |= admits;
         admits
     }

@@ -173,12 +173,7 @@ impl Round<'_> {
                     work.change.messages.push(message);
                 }
             }
-            Outgoing::Claim(claim) => {
-                if let Some(work) = self.work(actor)? {
-                    work.move_to_mirror(claim.value)?;
-                    work.change.value_claims.push(claim);
-                }
-            }
+            Outgoing::Claim(claim) => self.claimed(actor, claim)?,
             Outgoing::Mail(user, message, reply_gas) => {
                 self.mail(actor, user, message, reply_gas)?;
             }

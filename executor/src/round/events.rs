@@ -61,7 +61,7 @@ impl Incoming {
             id: native.id,
             source: native.source.into(),
             payload: native.payload,
-            value: 0,
+            value: native.value,
             answer: if native.receipt_only {
                 Answer::Receipt
             } else {
@@ -105,6 +105,9 @@ impl Incoming {
     }
 }
 
+/// What the reply says to whom the code [`ReplyCode::INSUFFICIENT_DEPOSIT`] says nothing.
+const DEPOSIT_TOO_SMALL: &str = "the sender's deposit is less than the message's value";
+
 /// Longest way from heir to heir of programs that have exited.
 const MAX_HEIRS: usize = 16;
 
@@ -122,7 +125,17 @@ impl Round<'_> {
                 }
                 return Ok(());
             }
-            EthereumEvent::Router(_) => return Ok(()),
+            EthereumEvent::Router(RouterEvent::Deposited { account, value }) => {
+                return self.credit(account, value);
+            }
+            EthereumEvent::Router(RouterEvent::WithdrawalRequested {
+                account,
+                amount,
+                id,
+            }) => return self.withdraw(account, amount, id),
+            EthereumEvent::Router(
+                RouterEvent::CodeValidationRequested { .. } | RouterEvent::BatchApplied(_),
+            ) => return Ok(()),
             EthereumEvent::Mirror { actor_id, event } => (actor_id, event),
         };
         if !self.find(actor)? {
@@ -195,27 +208,26 @@ impl Round<'_> {
     /// A native message. One that no program can take is answered by its receipt alone.
     pub(super) fn native(&mut self, native: NativeMessage) -> Result<(), RoundError> {
         let refusal = if !self.find(native.destination)? {
-            Some(ReplyCode::PROGRAM_NOT_CREATED)
-        } else if native.value > 0 {
-            // There is no deposit yet from which it could come.
-            Some(ReplyCode::BACKEND_ERROR)
+            Some((ReplyCode::PROGRAM_NOT_CREATED, ""))
+        } else if !self.spend(&native)? {
+            Some((ReplyCode::INSUFFICIENT_DEPOSIT, DEPOSIT_TOO_SMALL))
         } else {
             None
         };
-        if let Some(code) = refusal {
+        if let Some((code, reason)) = refusal {
             tracing::warn!(message = %native.id, program = %native.destination, ?code, "native message refused");
             self.receipts.push(Receipt {
                 message_id: native.id,
                 program_id: native.destination,
                 code,
-                payload_hash: keccak256([[]]),
+                payload_hash: keccak256([reason]),
                 value: 0,
                 gas_burned: 0,
                 round: self.scope.block.number,
             });
             self.replies.push(NativeReply {
                 message_id: native.id,
-                payload: Vec::new(),
+                payload: reason.into(),
             });
             return Ok(());
         }

@@ -97,6 +97,14 @@ impl Round<'_> {
                 self.ledger.occupy(content, actor, waits && !starved)?;
             }
         }
+        let deposits = self.ledger.deposits.store(content)?;
+        let mut change = self.deposits;
+        if !change.is_quiet() {
+            change.new_state_hash = deposits.unwrap_or_default();
+            let place =
+                transitions.partition_point(|own: &StateTransition| own.actor_id < change.actor_id);
+            transitions.insert(place, change);
+        }
         let starved = self.ledger.first_starved(content)?;
         let state_root = Root::store(content, &self.records, &mut self.ledger)?;
         Ok(RoundOutcome {

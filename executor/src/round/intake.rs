@@ -223,9 +223,12 @@ impl Round<'_> {
 
     /// Gives the item back if the round has no room for it.
     fn take_in(&mut self, item: Intake) -> Result<Option<Intake>, RoundError> {
-        if let Some(program) = program(&item)
-            && !self.takes_in(program)
-        {
+        let room = match program(&item) {
+            None => true,
+            Some(program) if spends(&item) => self.takes_in(&[program, ActorId::DEPOSITS]),
+            Some(program) => self.takes_in(&[program]),
+        };
+        if !room {
             return Ok(Some(item));
         }
         match item {
@@ -246,4 +249,10 @@ fn program(item: &Intake) -> Option<ActorId> {
         Intake::Event(EthereumEvent::Router(_)) => None,
         Intake::Native(native) => Some(native.destination),
     }
+}
+
+/// Whether it moves value out of a deposit. What comes to deposits from Ethereum is there already, and what goes back to it
+/// waits for room by itself.
+fn spends(item: &Intake) -> bool {
+    matches!(item, Intake::Native(native) if native.value > 0)
 }

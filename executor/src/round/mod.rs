@@ -7,12 +7,14 @@
 //! [`route`] when the wave ends, in the order of (program, sending). So threads cannot change the result.
 //!
 //! A program's ETH is in two places: what it owns in its Mirror, what is on its way in the Router's custody for it. A
-//! [`Work`] keeps the account of both; what moves between them becomes the program's transition.
+//! [`Work`] keeps the account of both; what moves between them becomes the program's transition. What users have put by is in
+//! custody too ([`deposits`]).
 
 mod answers;
 mod aside;
 mod birth;
 mod budget;
+mod deposits;
 mod drain;
 pub(crate) mod events;
 mod finish;
@@ -184,9 +186,7 @@ impl Work {
 
     /// Custody to Mirror.
     fn move_to_mirror(&mut self, value: u128) -> Result<(), RoundError> {
-        let sum = self.change.value_to_receive.checked_add(signed(value)?);
-        self.change.value_to_receive = sum.ok_or(RoundError::Overflow)?;
-        Ok(())
+        to_mirror(&mut self.change, value)
     }
 
     /// Mirror to custody.
@@ -195,6 +195,13 @@ impl Work {
         self.change.value_to_receive = rest.ok_or(RoundError::Overflow)?;
         Ok(())
     }
+}
+
+/// Custody to Mirror.
+fn to_mirror(change: &mut StateTransition, value: u128) -> Result<(), RoundError> {
+    let sum = change.value_to_receive.checked_add(signed(value)?);
+    change.value_to_receive = sum.ok_or(RoundError::Overflow)?;
+    Ok(())
 }
 
 fn signed(value: u128) -> Result<i128, RoundError> {
@@ -213,6 +220,8 @@ pub(crate) struct Round<'a> {
     records: Arc<Records>,
     ledger: Ledger,
     programs: BTreeMap<ActorId, Work>,
+    /// What the round does to the deposits of users, as Ethereum is told of it.
+    deposits: StateTransition,
     absent: BTreeSet<ActorId>,
     /// The first program with messages from earlier rounds that this one has no room for.
     unloaded: Option<ActorId>,
@@ -293,6 +302,7 @@ impl<'a> Round<'a> {
             records: Arc::new(root.records()),
             ledger,
             programs: BTreeMap::new(),
+            deposits: StateTransition::new(ActorId::DEPOSITS, H256::zero()),
             absent: BTreeSet::new(),
             unloaded: None,
             receipts: Vec::new(),
@@ -383,22 +393,5 @@ impl<'a> Round<'a> {
             self.budget.touch(actor);
         }
         Ok(Some(work))
-    }
-
-    /// Custody goes from one program to another.
-    fn transfer(&mut self, from: ActorId, to: ActorId, value: u128) -> Result<(), RoundError> {
-        let moved = signed(value)?;
-        if moved == 0 {
-            return Ok(());
-        }
-        if let Some(work) = self.work(from)? {
-            let rest = work.change.net_transfer.checked_sub(moved);
-            work.change.net_transfer = rest.ok_or(RoundError::Overflow)?;
-        }
-        if let Some(work) = self.work(to)? {
-            let sum = work.change.net_transfer.checked_add(moved);
-            work.change.net_transfer = sum.ok_or(RoundError::Overflow)?;
-        }
-        Ok(())
     }
 }

@@ -30,7 +30,7 @@ use gear_exe_primitives::{
     hashing::keccak256,
     message::{Receipt, ReplyCode},
 };
-use primitive_types::H256;
+use primitive_types::{H160, H256};
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -44,6 +44,11 @@ pub(super) enum Effect {
     Reply(Reply),
     /// The value is in the program's custody and becomes its own.
     Keep {
+        value: u128,
+    },
+    /// The value is in the program's custody and goes back to the deposit that it came from.
+    Refund {
+        account: H160,
         value: u128,
     },
     /// The value is the program's own.
@@ -515,16 +520,25 @@ impl Queue<'_> {
             return Ok(());
         }
         self.receipt(dispatch.id, code, &payload, value, gas_burned);
+        let native = dispatch.message_type == MessageType::Injected;
+        let deposited = native && value > 0;
+        if deposited {
+            self.result.effects.push(Effect::Refund {
+                account: dispatch.source.to_address_lossy(),
+                value,
+            });
+        }
         self.answer(Reply {
             to: dispatch.id,
             id: None,
             source: dispatch.source,
             code,
             payload,
-            value,
+            // What comes out of a deposit goes back into it, and not through the Mirror.
+            value: if deposited { 0 } else { value },
             gas_limit: dispatch.gas.reply,
             answer: dispatch.answer,
-            native: dispatch.message_type == MessageType::Injected,
+            native,
         })
     }
 

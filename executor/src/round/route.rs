@@ -23,6 +23,9 @@ impl Round<'_> {
             Effect::Schedule(height, task) => self.schedule(height, task),
             Effect::Unschedule(height, task) => self.unschedule(height, task),
             Effect::Keep { value } => self.give(actor, value),
+            Effect::Refund { account, value } => {
+                self.pass_on(actor, Held::Deposit { account, value })
+            }
             Effect::Inherit { heir, value } => {
                 // What goes to an heir that is no program, its Mirror sends when it is told of the exit.
                 if heir == actor || !self.find(heir)? {
@@ -208,6 +211,7 @@ impl Round<'_> {
                 self.give(heir, value)
             }
             Held::Program(new) => self.bring_up(actor, *new),
+            Held::Deposit { account, value } => self.refund(actor, account, value),
         }
     }
 

@@ -28,7 +28,7 @@ impl Round<'_> {
     /// Does what is due up to `height`, as far as the round has room.
     pub(super) fn tasks(&mut self, height: u32) -> Result<(), RoundError> {
         while let Some(due) = self.due(height)? {
-            if !self.takes_in(due.task.program()) {
+            if !self.takes_in(&[due.task.program()]) {
                 break;
             }
             self.unschedule(due.height, due.task)?;

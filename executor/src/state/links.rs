@@ -103,6 +103,7 @@ impl Linked for Root {
             self.busy,
             self.starved,
             self.starved_by_price,
+            self.deposits,
         ] {
             link(to, Kind::Node(Values::Keys), keys);
         }

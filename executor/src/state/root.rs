@@ -21,7 +21,7 @@ use gear_exe_primitives::{
     transition::ValueClaim,
 };
 use parking_lot::Mutex;
-use primitive_types::H256;
+use primitive_types::{H160, H256};
 use std::collections::VecDeque;
 
 /// Something due at an Ethereum block.
@@ -85,6 +85,8 @@ pub(crate) enum Held {
     Value { heir: ActorId, value: u128 },
     /// A program that comes into being, with its first message.
     Program(Box<NewProgram>),
+    /// Value that goes back to a user's deposit.
+    Deposit { account: H160, value: u128 },
 }
 
 /// A program that a program creates.
@@ -102,12 +104,13 @@ pub(crate) struct NewProgram {
 }
 
 impl Held {
-    /// The program that it goes to.
+    /// The program that it goes to, or who has the deposits.
     pub(crate) fn destination(&self) -> ActorId {
         match self {
             Self::Message { destination, .. } | Self::Reply { destination, .. } => *destination,
             Self::Value { heir, .. } => *heir,
             Self::Program(new) => new.destination,
+            Self::Deposit { .. } => ActorId::DEPOSITS,
         }
     }
 }
@@ -218,6 +221,8 @@ pub(crate) struct Root {
     pub(crate) seeds: Option<H256>,
     /// Hash of the map of codes that the chain has accepted.
     pub(crate) codes: Option<H256>,
+    /// Hash of the map of users who have a deposit, with how much.
+    pub(crate) deposits: Option<H256>,
 }
 
 /// The programs of a state, for all who ask in a round.
@@ -259,6 +264,8 @@ pub(crate) struct Ledger {
     pub(crate) turns: Turns,
     pub(crate) seeds: Seeds,
     pub(crate) codes: Map<CodeId, CodeId>,
+    /// In wei; none is zero.
+    pub(crate) deposits: Map<ActorId, u128>,
 }
 
 impl Ledger {
@@ -329,6 +336,7 @@ impl Root {
             turns: self.turns,
             seeds: content.get_or_default(self.seeds)?,
             codes: Map::new(self.codes),
+            deposits: Map::new(self.deposits),
         })
     }
 
@@ -358,6 +366,7 @@ impl Root {
             turns,
             seeds: (!seeds.is_empty()).then(|| content.put(seeds)),
             codes: ledger.codes.store(content)?,
+            deposits: ledger.deposits.store(content)?,
         };
         Ok(content.put(&root))
     }

@@ -76,7 +76,7 @@ impl Table {
 }
 
 /// Changes when the tables are written in another way.
-const FORMAT: &[u8] = b"5";
+const FORMAT: &[u8] = b"6";
 
 /// Where the format's table names the root that is kept.
 const KEPT: H256 = H256::repeat_byte(1);

@@ -50,6 +50,9 @@ impl Books {
     /// What comes with events goes into custody.
     pub fn deposit_all(&mut self, events: &[EthereumEvent]) {
         for event in events {
+            if let EthereumEvent::Router(RouterEvent::Deposited { value, .. }) = event {
+                self.deposit(ActorId::DEPOSITS, *value);
+            }
             if let EthereumEvent::Mirror { actor_id, event } = event {
                 self.deposit(*actor_id, value_of(event));
                 if let MirrorEvent::ExecutableBalanceTopUpRequested { value } = event {
@@ -95,6 +98,10 @@ impl Books {
             let owned = self.owned.get_mut(&transition.actor_id).unwrap();
             assert!(*owned >= total, "InsufficientOwnedValue: {transition:?}");
             *owned -= total;
+            if transition.is_of_deposits() {
+                assert_eq!(*owned, 0, "the Router pays all at once: {transition:?}");
+                assert!(transition.messages.is_empty() && transition.inheritor.is_none());
+            }
             if let Some(heir) = transition.inheritor {
                 payouts.push((heir.to_address_lossy(), std::mem::take(owned)));
             }
@@ -284,6 +291,52 @@ impl World {
         );
     }
 
+    /// A user puts ETH by at the Router.
+    pub fn deposit(&mut self, account: H160, value: u128) {
+        let event = RouterEvent::Deposited { account, value };
+        self.events.push(EthereumEvent::Router(event));
+    }
+
+    /// A user wants some of it back.
+    pub fn withdraw(&mut self, account: H160, amount: u128) -> MessageId {
+        let id = self.next_id(ActorId::DEPOSITS);
+        let event = RouterEvent::WithdrawalRequested {
+            account,
+            amount,
+            id,
+        };
+        self.events.push(EthereumEvent::Router(event));
+        id
+    }
+
+    /// What a user has put by.
+    pub fn deposit_of(&self, account: H160) -> u128 {
+        self.executor.deposit(self.root, account).unwrap()
+    }
+
+    /// What was paid of a withdrawal.
+    pub fn withdrawn(&self, id: MessageId) -> Vec<u128> {
+        let transitions = self.history.iter().flat_map(|(.., own)| &own.transitions);
+        let claims = transitions
+            .filter(|own| own.is_of_deposits())
+            .flat_map(|own| &own.value_claims);
+        let own = claims.filter(|claim| claim.message_id == id);
+        own.map(|claim| claim.value).collect()
+    }
+
+    /// A native message with value.
+    pub fn native_with(
+        &mut self,
+        program: ActorId,
+        source: H160,
+        payload: &[u8],
+        value: u128,
+    ) -> MessageId {
+        let id = self.native(program, source, payload);
+        self.natives.last_mut().unwrap().value = value;
+        id
+    }
+
     pub fn native(&mut self, program: ActorId, source: H160, payload: &[u8]) -> MessageId {
         let id = self.next_id(program);
         self.natives.push(NativeMessage {
@@ -420,8 +473,16 @@ impl World {
         })
     }
 
-    /// What programs believe to have is what the contracts hold for them.
+    /// What programs and users believe to have is what the contracts hold for them.
     fn assert_books_match(&self) {
+        let deposits = self.executor.deposits(self.root).unwrap();
+        assert!(deposits.values().all(|own| *own > 0));
+        let held = self.books.custody.get(&ActorId::DEPOSITS).copied();
+        assert_eq!(
+            deposits.values().sum::<u128>(),
+            held.unwrap_or(0),
+            "deposits"
+        );
         for program in self.executor.program_ids(self.root).unwrap() {
             let state = self.state(program);
             let mailbox = self.mailboxes(program);

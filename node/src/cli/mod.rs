@@ -6,6 +6,7 @@
 mod abi;
 mod amount;
 mod connect;
+mod deposit;
 mod error;
 mod key;
 pub mod keys;

@@ -33,6 +33,8 @@ pub(super) struct Letter<'a> {
     pub key: &'a PrivateKeySigner,
     pub program: Address,
     pub payload: Vec<u8>,
+    /// In wei, from the deposit of the key's address.
+    pub value: u128,
     /// How long to wait; not at all if nothing.
     pub patience: Option<Duration>,
     /// The level that is waited for.
@@ -105,7 +107,7 @@ impl Letter<'_> {
         let transaction = NativeTransaction {
             destination: H160(self.program.into_array()),
             payload: self.payload.clone(),
-            value: 0,
+            value: self.value,
             reference_block: H256(block.header.hash.0),
             // As good as a key: 32 random bytes.
             salt: PrivateKeySigner::random().to_bytes().to_vec(),
@@ -166,12 +168,20 @@ impl Letter<'_> {
             .await?;
         let reply = receipt["data"]["Promise"]["reply"]["payload"].as_str();
         if !code.starts_with("0x00") {
+            let next = match code {
+                "0x01040000" => {
+                    "deposit ETH with `gear-exe tx deposit`; `gear-exe query deposit` shows what is there"
+                }
+                _ => {
+                    "correct the payload; `gear-exe query reply` tells what a program would answer without sending anything"
+                }
+            };
             return Err(CliError::new(
                 format!(
                     "the program did not take message {id:?}: {} ({code})",
                     meaning(code)
                 ),
-                "correct the payload; `gear-exe query reply` tells what a program would answer without sending anything",
+                next,
             ));
         }
         Ok(answer

@@ -5,7 +5,7 @@ use super::{
     abi::PayloadArgs,
     amount::{self, units},
     connect::Endpoints,
-    mailbox,
+    deposit, mailbox,
     output::{Answer, Format},
 };
 use alloy::{
@@ -47,6 +47,11 @@ enum QueryCommand {
     },
     /// What an address has: ETH and wVARA.
     Balance {
+        /// The address.
+        address: Address,
+    },
+    /// What an address has deposited at the Router for native messages, and what a withdrawal that failed owes it.
+    Deposit {
         /// The address.
         address: Address,
     },
@@ -110,6 +115,7 @@ pub async fn run(args: QueryArgs, format: Format) -> Result<(), CliError> {
         QueryCommand::Program { program } => self::program(at, program).await,
         QueryCommand::Code { code } => self::code(at, code).await,
         QueryCommand::Balance { address } => balance(at, address).await,
+        QueryCommand::Deposit { address } => deposit::show(at, address).await,
         QueryCommand::Mailbox { program, address } => mailbox::list(at, program, address).await,
         QueryCommand::Message { message } => self::message(at, message).await,
         QueryCommand::Reply(ask) => {
@@ -152,6 +158,7 @@ pub(super) fn meaning(code: &str) -> &'static str {
         Some("010201") => "failed: the program's first message failed",
         Some("010202") => "failed: the program has had no first message yet",
         Some("010203") => "failed: there is no such program",
+        Some("010400") => "failed: the sender's deposit is less than the value",
         Some(other) if other.starts_with("0103") => "failed: it waited longer than it may",
         Some(other) if other.starts_with("00") => "success",
         _ => "failed",
@@ -223,7 +230,7 @@ async fn program(at: &Endpoints, program: Address) -> Result<Answer, CliError> {
 }
 
 /// Calls a method of a contract without sending anything.
-async fn call<C: SolCall>(
+pub(super) async fn call<C: SolCall>(
     ethereum: &DynProvider,
     to: Address,
     call: C,

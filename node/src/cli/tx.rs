@@ -5,6 +5,7 @@ use super::{
     abi::PayloadArgs,
     amount,
     connect::{Endpoints, Signer},
+    deposit::Deposits,
     mailbox::Letter,
     native,
     output::{Answer, Format},
@@ -76,8 +77,9 @@ enum TxCommand {
         /// ETH that goes with it.
         #[arg(long, value_name = "ETH", default_value = "0", value_parser = amount::eth)]
         value: u128,
-        /// Send it to the node by a signature alone, without a transaction on Ethereum.
-        #[arg(long, conflicts_with = "value")]
+        /// Send it to the node by a signature alone, without a transaction on Ethereum. ETH that goes with it comes out of
+        /// the sender's deposit.
+        #[arg(long)]
         native: bool,
         /// Show each level of confirmation up to this one. Without a level: until it is settled on Ethereum; without the
         /// option: until a quorum of validators has signed the result.
@@ -96,6 +98,21 @@ enum TxCommand {
         /// ETH that goes with it.
         #[arg(long, value_name = "ETH", default_value = "0", value_parser = amount::eth)]
         value: u128,
+    },
+    /// Deposit ETH at the Router, to be sent with native messages.
+    Deposit {
+        /// How much.
+        #[arg(value_name = "ETH", value_parser = amount::eth)]
+        eth: u128,
+        /// Whose deposit it is [default: the sender's].
+        #[arg(long = "for", value_name = "ADDRESS")]
+        account: Option<Address>,
+    },
+    /// Take ETH back out of the deposit: as much as this, or what native messages have left of it.
+    Withdraw {
+        /// How much [default: all].
+        #[arg(value_name = "ETH", value_parser = amount::eth)]
+        eth: Option<u128>,
     },
     /// Take the ETH of a message in the wallet's mailbox.
     ClaimValue {
@@ -139,9 +156,9 @@ pub async fn run(args: TxArgs, format: Format) -> Result<(), CliError> {
     if let TxCommand::SendMessage {
         program,
         payload,
+        value,
         native: true,
         watch,
-        ..
     } = args.command
     {
         let letter = native::Letter {
@@ -149,6 +166,7 @@ pub async fn run(args: TxArgs, format: Format) -> Result<(), CliError> {
             key: &key,
             program,
             payload: payload.bytes()?,
+            value,
             patience: wait.then_some(Duration::from_secs(args.deadline)),
             wanted: watch.unwrap_or(Level::Certified),
             progress: &progress,
@@ -174,12 +192,19 @@ pub async fn run(args: TxArgs, format: Format) -> Result<(), CliError> {
         .map_err(client)?;
     let router = RouterClient::new(wallet.clone(), args.endpoints.router().await?);
     let user = wallet.address();
+    let patience = wait.then_some(Duration::from_secs(args.deadline));
     let letter = |mirror, message| Letter {
         at: &args.endpoints,
         mirror,
         user,
         message,
-        patience: wait.then_some(Duration::from_secs(args.deadline)),
+        patience,
+        progress: &progress,
+    };
+    let deposits = Deposits {
+        at: &args.endpoints,
+        router: &router,
+        patience,
         progress: &progress,
     };
     let answer = match args.command {
@@ -229,6 +254,8 @@ pub async fn run(args: TxArgs, format: Format) -> Result<(), CliError> {
             let mirror = mirror(&router, program).await?;
             letter(&mirror, message).reply(payload, value).await
         }
+        TxCommand::Deposit { eth, account } => deposits.put(account.unwrap_or(user), eth).await,
+        TxCommand::Withdraw { eth } => deposits.withdraw(eth).await,
         TxCommand::ClaimValue { program, message } => {
             let mirror = mirror(&router, program).await?;
             letter(&mirror, message).claim().await

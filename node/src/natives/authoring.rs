@@ -4,7 +4,8 @@
 //! checks only, and those cannot know programs: anybody could fill blocks, for free, with messages to programs that do not
 //! exist. So an author leaves out what a program can do nothing with, and takes none at all while its own execution is behind:
 //! blocks grow no faster than they are executed. Both are policies of the author and never make a block invalid (protocol.md,
-//! section 3). What is left out stays in the pool.
+//! section 3). What is left out stays in the pool. Whether a deposit covers a message's value is for the round to say: its
+//! refusal is a receipt, which comes at once.
 
 use crate::{executor_service::chain::native_in, metrics::Metrics};
 use async_trait::async_trait;
@@ -71,18 +72,20 @@ impl<I: ?Sized> Chosen<I> {
         let Some(native) = native_in(extrinsic) else {
             return true;
         };
-        let program = native.transaction.destination;
-        let taken = self.keeps_up
-            && match self.programs.entry(program) {
-                Entry::Occupied(known) => *known.get(),
-                Entry::Vacant(unknown) => {
-                    *unknown.insert(self.admission.program_refuses(program).is_none())
-                }
-            };
+        let taken = self.keeps_up && self.is_of_use(native.transaction.destination);
         if !taken {
             self.metrics.natives_left_out.inc();
         }
         taken
+    }
+
+    fn is_of_use(&mut self, program: H160) -> bool {
+        match self.programs.entry(program) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => {
+                *unknown.insert(self.admission.program_refuses(program).is_none())
+            }
+        }
     }
 }
 

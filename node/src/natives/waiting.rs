@@ -79,6 +79,8 @@ struct Entry {
     reference: H256,
     source: H160,
     destination: H160,
+    /// In wei.
+    value: u128,
     bytes: u64,
     /// Under which the pool has it.
     hash: Option<H256>,
@@ -89,6 +91,8 @@ struct State {
     entries: HashMap<MessageId, Entry>,
     senders: HashMap<H160, u32>,
     programs: HashMap<H160, u32>,
+    /// By sender, wei that their messages bring along together; none is zero.
+    values: HashMap<H160, u128>,
     bytes: u64,
     past: HashMap<MessageId, Noted>,
     order: VecDeque<MessageId>,
@@ -124,6 +128,11 @@ impl State {
         let bytes = u64::from(signed.length());
         *self.senders.entry(source).or_default() += 1;
         *self.programs.entry(destination).or_default() += 1;
+        let value = signed.transaction.value;
+        if value > 0 {
+            let sum = self.values.entry(source).or_default();
+            *sum = sum.saturating_add(value);
+        }
         self.bytes = self.bytes.saturating_add(bytes);
         let before = self.past.get(&id);
         let at = match before {
@@ -138,6 +147,7 @@ impl State {
                 reference,
                 source,
                 destination,
+                value,
                 bytes,
                 hash,
             },
@@ -148,6 +158,14 @@ impl State {
         let entry = self.entries.remove(&id)?;
         less(&mut self.senders, entry.source);
         less(&mut self.programs, entry.destination);
+        if entry.value > 0
+            && let Some(sum) = self.values.get_mut(&entry.source)
+        {
+            *sum = sum.saturating_sub(entry.value);
+            if *sum == 0 {
+                self.values.remove(&entry.source);
+            }
+        }
         self.bytes = self.bytes.saturating_sub(entry.bytes);
         Some(entry)
     }
@@ -171,13 +189,19 @@ impl State {
 }
 
 impl Waiting {
-    /// Takes a client's message in, before it goes to the pool.
+    /// Takes a client's message in, before it goes to the pool. Its sender has `deposit` wei in the newest executed round.
     ///
     /// # Errors
     ///
     /// [`PurgeReason::OverQuota`] or [`PurgeReason::PoolFull`] if too many wait; [`PurgeReason::Duplicate`] if a message of
-    /// somebody else with this id does.
-    pub fn admit(&self, signed: &SignedNative, id: MessageId) -> Result<Admitted, PurgeReason> {
+    /// somebody else with this id does; [`PurgeReason::InsufficientDeposit`] if it brings more value than the sender's
+    /// messages that wait leave of the deposit.
+    pub fn admit(
+        &self,
+        signed: &SignedNative,
+        id: MessageId,
+        deposit: u128,
+    ) -> Result<Admitted, PurgeReason> {
         let mut state = self.state.lock();
         if let Some(entry) = state.entries.get(&id) {
             return if entry.source == signed.source {
@@ -191,6 +215,11 @@ impl Waiting {
             || count(&state.programs, signed.transaction.destination) >= PER_PROGRAM
         {
             return Err(PurgeReason::OverQuota);
+        }
+        let value = signed.transaction.value;
+        let spoken_for = state.values.get(&signed.source).copied().unwrap_or(0);
+        if value > 0 && deposit.saturating_sub(spoken_for) < value {
+            return Err(PurgeReason::InsufficientDeposit);
         }
         let bytes = state.bytes.saturating_add(signed.length().into());
         if state.entries.len() >= IN_ALL || bytes > BYTES {
@@ -316,19 +345,22 @@ mod tests {
     fn a_sender_has_a_quota_and_gets_it_back() {
         let waiting = Waiting::default();
         for number in 0..u64::from(PER_SENDER) {
-            let admitted = waiting.admit(&signed(1, number, 10), id(number));
+            let admitted = waiting.admit(&signed(1, number, 10), id(number), 0);
             assert_eq!(admitted, Ok(Admitted::New));
         }
-        let one_more = || waiting.admit(&signed(1, 9_999, 10), id(1 << 20));
+        let one_more = || waiting.admit(&signed(1, 9_999, 10), id(1 << 20), 0);
         assert_eq!(one_more(), Err(PurgeReason::OverQuota));
         // Known ones are no more than they were, and others have theirs.
-        assert_eq!(waiting.admit(&signed(1, 0, 10), id(0)), Ok(Admitted::Known));
         assert_eq!(
-            waiting.admit(&signed(2, 0, 10), id(0)),
+            waiting.admit(&signed(1, 0, 10), id(0), 0),
+            Ok(Admitted::Known)
+        );
+        assert_eq!(
+            waiting.admit(&signed(2, 0, 10), id(0), 0),
             Err(PurgeReason::Duplicate)
         );
         assert_eq!(
-            waiting.admit(&signed(2, 0, 10), id(1 << 21)),
+            waiting.admit(&signed(2, 0, 10), id(1 << 21), 0),
             Ok(Admitted::New)
         );
         waiting.leave(id(5));
@@ -338,14 +370,48 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_is_taken_off_the_deposit() {
+        let waiting = Waiting::default();
+        let bringing = |source: u64, value: u128| {
+            let mut own = signed(source, 1, 10);
+            own.transaction.value = value;
+            own
+        };
+        let admit =
+            |number: u64, value, deposit| waiting.admit(&bringing(1, value), id(number), deposit);
+        assert_eq!(admit(1, 1, 0), Err(PurgeReason::InsufficientDeposit));
+        assert_eq!(admit(1, 60, 100), Ok(Admitted::New));
+        // It is counted once, also if it is sent again.
+        assert_eq!(admit(1, 60, 100), Ok(Admitted::Known));
+        assert_eq!(admit(2, 41, 100), Err(PurgeReason::InsufficientDeposit));
+        assert_eq!(admit(2, 40, 100), Ok(Admitted::New));
+        assert_eq!(admit(3, 1, 100), Err(PurgeReason::InsufficientDeposit));
+        assert_eq!(admit(3, 0, 100), Ok(Admitted::New));
+        // Others have their own deposits; what comes by gossip counts as well.
+        waiting.seen(&bringing(2, 30), id(4), H256::zero());
+        let other = waiting.admit(&bringing(2, 71), id(5), 100);
+        assert_eq!(other, Err(PurgeReason::InsufficientDeposit));
+        waiting.leave(id(1));
+        waiting.forget(id(2));
+        assert_eq!(admit(6, 100, 100), Ok(Admitted::New));
+        waiting.leave(id(6));
+        waiting.leave(id(4));
+        assert!(waiting.state.lock().values.is_empty());
+        assert_eq!(
+            admit(7, u128::MAX, 100),
+            Err(PurgeReason::InsufficientDeposit)
+        );
+    }
+
+    #[test]
     fn a_program_has_a_quota_also_for_what_peers_send() {
         let waiting = Waiting::default();
         for number in 0..u64::from(PER_PROGRAM) {
             waiting.seen(&signed(number, 1, 10), id(number), H256::zero());
         }
-        let refused = waiting.admit(&signed(1 << 20, 1, 10), id(1 << 20));
+        let refused = waiting.admit(&signed(1 << 20, 1, 10), id(1 << 20), 0);
         assert_eq!(refused, Err(PurgeReason::OverQuota));
-        let other = waiting.admit(&signed(1 << 20, 2, 10), id(1 << 20));
+        let other = waiting.admit(&signed(1 << 20, 2, 10), id(1 << 20), 0);
         assert_eq!(other, Ok(Admitted::New));
     }
 
@@ -355,14 +421,14 @@ mod tests {
         let large = 1 << 16;
         let fit = BYTES / large as u64;
         for number in 0..fit {
-            let admitted = waiting.admit(&signed(number, number, large), id(number));
+            let admitted = waiting.admit(&signed(number, number, large), id(number), 0);
             assert_eq!(admitted, Ok(Admitted::New));
         }
-        let more = |number: u64| waiting.admit(&signed(number, number, large), id(number));
+        let more = |number: u64| waiting.admit(&signed(number, number, large), id(number), 0);
         assert_eq!(more(fit), Err(PurgeReason::PoolFull));
         (0..fit).for_each(|number| waiting.leave(id(number)));
         for number in 0..IN_ALL as u64 {
-            let admitted = waiting.admit(&signed(number, number, 1), id(number));
+            let admitted = waiting.admit(&signed(number, number, 1), id(number), 0);
             assert_eq!(admitted, Ok(Admitted::New));
         }
         assert_eq!(more(1 << 30), Err(PurgeReason::PoolFull));

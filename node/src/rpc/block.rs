@@ -204,8 +204,12 @@ fn of_block(context: &Context, block: EthereumBlock) -> Result<Vec<Event>, RpcEr
                     code_id: code_id.0,
                 }));
             }
-            // Settlement's own; clients of the existing network do not know it.
-            EthereumEvent::Router(ethereum::RouterEvent::BatchApplied(_)) => {}
+            // Settlement's own, and deposits; clients of the existing network do not know them.
+            EthereumEvent::Router(
+                ethereum::RouterEvent::BatchApplied(_)
+                | ethereum::RouterEvent::Deposited { .. }
+                | ethereum::RouterEvent::WithdrawalRequested { .. },
+            ) => {}
             EthereumEvent::Mirror { actor_id, event } => {
                 if created.contains(&actor_id) || known(actor_id)? {
                     events.push(Event::Mirror {

@@ -5,7 +5,7 @@
 //! never be executed is said by a receipt with a reason: nobody waits for nothing.
 
 use super::{
-    Context,
+    Context, deposit,
     error::RpcError,
     method,
     params::Args,
@@ -165,11 +165,6 @@ fn read(args: &Args, context: &Context) -> Result<SignedNative, RpcError> {
             "payload or salt is too long: at most 126 KiB and 32 bytes",
         ));
     }
-    if signed.transaction.value != 0 {
-        return Err(RpcError::BadRequest(
-            "Injected transactions with non-zero value are not supported".into(),
-        ));
-    }
     if !signed.is_signed(context.deps.natives.domain()) {
         return Err(invalid("Address mismatch"));
     }
@@ -186,6 +181,7 @@ enum Acceptance {
 /// Takes a message. What it accepts is in the pool, or in a block already.
 async fn send(args: Args, context: Arc<Context>) -> Result<Acceptance, RpcError> {
     let signed = read(&args, &context)?;
+    deposit::require(&signed, &context).await?;
     Ok(match context.deps.natives.submit(signed).await {
         Ok(()) => Acceptance::Accept,
         Err(rejection) => Acceptance::Reject {
@@ -349,6 +345,10 @@ async fn watch(
     context: Arc<Context>,
 ) -> SubscriptionCloseResponse {
     let signed = Args::read(&params, &["transaction"]).and_then(|args| read(&args, &context));
+    let signed = match signed {
+        Ok(signed) => deposit::require(&signed, &context).await.map(|()| signed),
+        Err(error) => Err(error),
+    };
     let signed = match signed {
         Ok(signed) => signed,
         Err(error) => {

@@ -11,6 +11,7 @@
 //! | `program` | `program_ids`, `program_codeId`, `program_read…`, `gear_programState` |
 //! | `calculate` | `program_calculateReplyForHandle`, `gear_estimateCost` |
 //! | `proof` | `gear_stateProof` |
+//! | `deposit` | `gear_deposit` |
 //! | `injected` | `injected_sendTransaction`, `…AndWatch`, `injected_getTransactionReceipt`, `injected_getTransactions` |
 //! | `subscription` | `program_subscribeBestState`, `program_unsubscribeBestState` |
 //! | `network` | `gear_network`, `gear_programs` |
@@ -41,6 +42,7 @@ mod block;
 mod calculate;
 mod chain;
 mod code;
+mod deposit;
 pub mod error;
 mod injected;
 mod lifecycle;
@@ -218,6 +220,7 @@ pub fn gear(deps: GearDeps) -> Result<RpcModule<()>, RegisterMethodError> {
     proof::register(&mut module)?;
     network::register(&mut module)?;
     settlement::register(&mut module)?;
+    deposit::register(&mut module)?;
     injected::register(&mut module)?;
     subscription::register(&mut module)?;
     lifecycle::register(&mut module)?;

@@ -1,5 +1,6 @@
 //! Rounds of the best chain as this node has seen them, and when they reached their levels. Bounded.
 
+use super::programs;
 use crate::rounds::ExecutedRound;
 use gear_exe_primitives::{H256, ethereum::BlockId, round::ChainBlock};
 use std::collections::VecDeque;
@@ -61,7 +62,7 @@ impl Levels {
             anchor: round.anchor.id(),
             gas: outcome.gas_burned,
             messages: outcome.receipts.len() as u64,
-            programs: outcome.transitions.len() as u64,
+            programs: programs(&outcome.transitions),
             executed: now,
             certified: early.map(|_| now),
             finalized: (block.number <= self.finalized).then_some(now),

@@ -13,3 +13,11 @@ pub mod watch;
 pub use batches::{BatchSeen, BatchState};
 pub use levels::RoundSeen;
 pub use watch::{Sources, View, Watch};
+
+use gear_exe_primitives::transition::StateTransition;
+
+/// How many programs have changed.
+fn programs(transitions: &[StateTransition]) -> u64 {
+    let programs = transitions.iter().filter(|own| !own.is_of_deposits());
+    programs.count() as u64
+}

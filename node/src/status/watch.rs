@@ -340,7 +340,7 @@ impl Watch {
     fn batches<C>(&self, sources: &Sources<C>, facts: &Facts, now: u64) {
         let programs = |digest| {
             let batch = sources.batches.batch(digest)?;
-            Some(batch.transitions.len() as u64)
+            Some(super::programs(&batch.transitions))
         };
         let mut book = self.batches.lock();
         for (level, took) in book.update(facts, now, programs) {

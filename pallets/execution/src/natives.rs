@@ -2,7 +2,8 @@
 //!
 //! A message is checked when its block is built, and never again: neither when its round is executed anew on another
 //! branch of Ethereum, nor by the executor. What is checked here depends on the chain alone. Whether the program exists and
-//! can pay is for the node to ask before it takes a message at all.
+//! can pay, and whether the sender's deposit covers the value, is for the node to ask before it takes a message at all; the
+//! executor decides about the value.
 
 use crate::{
     Config, Error, HighestAnchor, MAX_NATIVES_PER_BLOCK, NativeCount, NativeRules, Natives,
@@ -46,7 +47,6 @@ impl<T: Config> Pallet<T> {
     ) -> Result<(u64, MessageId), TransactionValidityError> {
         let transaction = &signed.transaction;
         ensure!(transaction.is_sized(), Refusal::TooLong);
-        ensure!(transaction.value == 0, Refusal::Value);
         let reference =
             References::<T>::get(transaction.reference_block).ok_or(Refusal::Reference)?;
         ensure!(Self::is_in_window(reference), Refusal::Outdated);

@@ -202,8 +202,6 @@ pub enum Refusal {
     NoRouter = 9,
     /// Payload or salt of a native message is longer than it may be.
     TooLong = 10,
-    /// A native message carries value.
-    Value = 11,
     /// The reference block is not known: the anchor was never on it, or has not come to it yet.
     Reference = 12,
     /// The reference block lies too far behind.

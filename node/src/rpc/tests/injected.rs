@@ -148,16 +148,6 @@ async fn what_is_accepted_or_refused_is_said_at_once() {
         error,
         json!({ "code": -32602, "message": "Invalid params", "data": "Address mismatch" })
     );
-    let mut value = written(&good);
-    value["data"]["value"] = json!("1");
-    let error = node
-        .refuse("injected_sendTransaction", json!([value]))
-        .await;
-    assert_eq!(
-        error,
-        json!({ "code": 8000, "message": "Bad request",
-                "data": "Injected transactions with non-zero value are not supported" })
-    );
     let mut short = written(&good);
     short["signature"] = json!("0x00");
     for bad in [short, json!({}), json!("0x"), json!({ "data": {} })] {
@@ -208,4 +198,71 @@ async fn what_will_never_be_executed_gets_a_receipt_that_says_why() {
     node.holder.execute(Vec::new());
     let receipt = notified(&mut ws, subscription).await;
     purged(&receipt, message.id(&DOMAIN), PurgeReason::Outdated);
+}
+
+#[tokio::test]
+async fn value_comes_out_of_a_deposit() {
+    let node = Node::with_programs().await;
+    let with_value = |salt, form| {
+        let mut message = transaction(salt);
+        message.value = 5;
+        signed(message, form)
+    };
+    let source = address_of_secret(&USER_SECRET).unwrap();
+
+    // Without one, existing clients are told so in words that they know, whichever way they send.
+    let words = json!({
+        "code": 8000, "message": "Bad request",
+        "data": "Injected transactions with non-zero value are not supported without a deposit at the Router",
+    });
+    for form in [SigningForm::Versioned, SigningForm::Legacy] {
+        let bad = json!([written(&with_value(1, form))]);
+        let error = node.refuse("injected_sendTransaction", bad.clone()).await;
+        assert_eq!(error, words);
+        let mut ws = node.ws().await;
+        ws.send(1, "injected_sendTransactionAndWatch", bad);
+        assert_eq!(ws.frame().await["error"], words);
+    }
+    let deposit = || node.ask("gear_deposit", json!([source]));
+    assert_eq!(deposit().await["value"], 0);
+
+    let deposited = RouterEvent::Deposited {
+        account: source,
+        value: 1 << 60,
+    };
+    let round = node.holder.execute(vec![EthereumEvent::Router(deposited)]);
+    let found = deposit().await;
+    assert_eq!(found["address"], json!(source));
+    assert_eq!(found["value"], (1u64 << 60).to_string());
+    assert_eq!(found["block"]["hash"], json!(round.block.hash));
+    assert_eq!(found["anchor"]["number"], round.anchor.number);
+    let mut ws = node.ws().await;
+    for (salt, form) in [
+        (2, SigningForm::Versioned),
+        (3, SigningForm::Legacy),
+        (4, SigningForm::Typed),
+    ] {
+        let message = with_value(salt, form);
+        let subscription = watch(&mut ws, &message).await;
+        node.holder.execute(Vec::new());
+        let receipt = notified(&mut ws, subscription).await;
+        check(&receipt, message.id(&DOMAIN), b"PONG");
+    }
+    assert_eq!(deposit().await["value"], ((1u64 << 60) - 15).to_string());
+
+    // What is not covered ends with a reason in its receipt.
+    let mut message = transaction(5);
+    message.value = 1 << 60;
+    let message = signed(message, SigningForm::Typed);
+    let subscription = watch(&mut ws, &message).await;
+    node.holder.execute(Vec::new());
+    let receipt = notified(&mut ws, subscription).await;
+    let reply = &receipt["data"]["Promise"]["reply"];
+    assert_eq!(
+        (&reply["code"], &reply["value"]),
+        (&json!("0x01040000"), &json!(0))
+    );
+    let says = b"the sender's deposit is less than the message's value";
+    assert_eq!(reply["payload"], hexed(says));
+    assert_eq!(deposit().await["value"], ((1u64 << 60) - 15).to_string());
 }

@@ -120,12 +120,13 @@ fn what_is_wrong_with_one_is_said() {
         let mut bad = good.clone();
         bad.form = SigningForm::Versioned;
         assert_eq!(refused(&bad), Refusal::Signature.into());
+        // Whether there is a deposit for it is not the chain's to know.
         let mut value = transaction(root().hash, 1);
         value.value = 1;
-        assert_eq!(
-            refused(&sign(value, SigningForm::Typed)),
-            Refusal::Value.into()
-        );
+        assert_eq!(authorize(&sign(value, SigningForm::Typed)), Ok(()));
+        let mut bad = good.clone();
+        bad.transaction.value = 1;
+        assert_eq!(refused(&bad), Refusal::Signature.into());
         let mut long = transaction(root().hash, 1);
         long.payload = vec![0; MAX_PAYLOAD + 1];
         assert_eq!(
