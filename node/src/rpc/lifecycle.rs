@@ -9,7 +9,7 @@ use super::{
     Context,
     error::RpcError,
     params::Args,
-    settlement::{CertificateShape, HeldBatch, PromiseShape, Proof, Roots, promise},
+    settlement::{CertificateShape, HeldBatch, Proof, Roots},
     subscription::{ended, number_ids},
     types::{Anchor, Block, Hex, Receipt},
 };
@@ -149,8 +149,6 @@ struct Executed {
     roots: Roots,
     /// What was replied to a native message: its hash is the receipt's `payload_hash`. Null for messages from Ethereum.
     payload: Option<Hex>,
-    /// What the block's author has promised, as far as it was told by then.
-    promise: Option<PromiseShape>,
 }
 
 /// A notification.
@@ -270,7 +268,6 @@ fn event(context: &Context, found: &Found, level: Level) -> Result<Event, RpcErr
                 .find(|reply| reply.message_id == id);
             Event::Executed(Box::new(Executed {
                 payload: reply.map(|reply| Hex(reply.payload.clone())),
-                promise: promise(context, round),
                 block: round.block.into(),
                 anchor: round.anchor.into(),
                 receipt: Receipt::new(proof.index, &proof.receipt),

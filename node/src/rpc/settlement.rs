@@ -195,7 +195,7 @@ struct Status {
 
 /// A promise: what was signed as typed data `Promise(…)` in the Router's domain, and by whom.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct PromiseShape {
+struct PromiseShape {
     genesis: H256,
     set_id: u64,
     slot: u64,
@@ -208,7 +208,7 @@ pub(super) struct PromiseShape {
 }
 
 /// What the author has promised of this very outcome.
-pub(super) fn promise(context: &Context, round: &ExecutedRound) -> Option<PromiseShape> {
+fn promise(context: &Context, round: &ExecutedRound) -> Option<PromiseShape> {
     let certificates = &context.deps.certificates;
     let promise = certificates.promise_of(round.block.hash)?;
     let (domain, genesis) = certificates.domain();
