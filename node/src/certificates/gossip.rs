@@ -8,7 +8,7 @@
 //! is full.
 
 use super::{CertificateService, Judged, Said, limits::Limits};
-use codec::{DecodeAll, Encode};
+use codec::DecodeAll;
 use futures::{FutureExt, StreamExt};
 use gear_exe_primitives::H256;
 use gear_exe_runtime::opaque::Block;
@@ -166,7 +166,7 @@ pub struct Wires {
 /// Passes statements on until the node ends: own ones from `outgoing`, and those of others.
 pub async fn run(
     service: Arc<CertificateService>,
-    mut outgoing: mpsc::UnboundedReceiver<Said>,
+    mut outgoing: mpsc::UnboundedReceiver<Vec<u8>>,
     wires: Wires,
 ) {
     let (_, genesis) = service.domain();
@@ -189,7 +189,7 @@ pub async fn run(
     loop {
         tokio::select! {
             said = outgoing.recv() => match said {
-                Some(said) => engine.gossip_message(topic(), said.encode(), false),
+                Some(said) => engine.gossip_message(topic(), said, false),
                 None => return,
             },
             report = reported.recv() => if let Some((peer, change)) = report {

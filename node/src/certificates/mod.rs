@@ -116,13 +116,13 @@ pub struct CertificateService {
     sets: Mutex<HashMap<u64, Arc<[Member]>>>,
     certified: broadcast::Sender<Certificate>,
     /// Own statements, on their way to the network.
-    outgoing: mpsc::UnboundedSender<Said>,
+    outgoing: mpsc::UnboundedSender<Vec<u8>>,
 }
 
 /// What comes out of the service.
 pub struct Outlets {
-    /// For [`gossip::run`].
-    pub said: mpsc::UnboundedReceiver<Said>,
+    /// Encoded statements, for [`gossip::run`].
+    pub said: mpsc::UnboundedReceiver<Vec<u8>>,
     /// For [`faults::Reporter::run`].
     pub evidence: mpsc::Receiver<EvidenceOf>,
 }
@@ -188,8 +188,14 @@ impl CertificateService {
 
     /// Hands something to the network.
     pub fn publish(&self, said: Said) {
+        self.publish_bytes(said.encode());
+    }
+
+    /// Hands bytes to the network as they are. An honest node has [`CertificateService::publish`]; a test of what others do with what
+    /// is no statement has this.
+    pub fn publish_bytes(&self, bytes: Vec<u8>) {
         // Nobody is there only when the node ends.
-        let _ = self.outgoing.send(said);
+        let _ = self.outgoing.send(bytes);
     }
 
     /// The Router and the chain that statements belong to.

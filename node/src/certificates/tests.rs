@@ -197,7 +197,9 @@ impl Bench {
 
     /// What it has told the network.
     fn told(&mut self) -> Vec<Said> {
-        std::iter::from_fn(|| self.outlets.said.try_recv().ok()).collect()
+        std::iter::from_fn(|| self.outlets.said.try_recv().ok())
+            .map(|bytes| Said::decode(&mut &bytes[..]).unwrap())
+            .collect()
     }
 
     /// Of what it has accused others.
