@@ -427,6 +427,20 @@ impl History {
         Ok((hash, found))
     }
 
+    /// All events until now that `pick` takes.
+    ///
+    /// # Errors
+    ///
+    /// If the node does not answer.
+    pub async fn all<T>(&mut self, pick: impl Fn(&RuntimeEvent) -> Option<T>) -> Result<Vec<T>> {
+        self.read().await?;
+        Ok(self
+            .seen
+            .iter()
+            .filter_map(|(_, event)| pick(event))
+            .collect())
+    }
+
     async fn find<T>(
         &mut self,
         what: &str,

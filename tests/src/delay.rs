@@ -1,8 +1,8 @@
-//! Distance between processes of one machine: a door through which every byte comes later.
+//! Distance between processes of one machine: a way on which every byte comes later, or none while it is cut.
 //!
-//! What an operating system can do by `tc … netem` needs root and a kernel module that small machines lack. Nodes keep the
-//! connections that they have, so it is enough that each is told its peers' doors and not their own addresses; whether one
-//! of them went around is counted from `/proc/net/tcp` ([`DelayedLink::strangers`]).
+//! What an operating system can do by `tc … netem` and by `iptables` needs root and kernel modules that small machines lack.
+//! Nodes keep the connections that they have, so it is enough that each is told the ways to its peers and not their own
+//! addresses; whether one of them went around is counted from `/proc/net/tcp` ([`strangers`]).
 
 use anyhow::{Context, Result};
 use std::{
@@ -16,7 +16,7 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinHandle,
     time::{Instant, sleep_until},
 };
@@ -33,7 +33,35 @@ pub struct DelayedLink {
     target: u16,
     /// The link's own ports towards the target.
     own: Arc<Mutex<BTreeSet<u16>>>,
+    /// Whether it is cut.
+    cut: watch::Sender<bool>,
     task: JoinHandle<()>,
+}
+
+/// One connection, until one side ends it or the link is cut.
+async fn carry(
+    inwards: TcpStream,
+    target: u16,
+    delay: Duration,
+    own: Arc<Mutex<BTreeSet<u16>>>,
+    mut cut: watch::Receiver<bool>,
+) {
+    if *cut.borrow() {
+        return;
+    }
+    let Ok(outwards) = TcpStream::connect(("127.0.0.1", target)).await else {
+        return;
+    };
+    if let Ok(address) = outwards.local_addr() {
+        let mut ports = own.lock().unwrap_or_else(PoisonError::into_inner);
+        ports.insert(address.port());
+    }
+    let _ = (inwards.set_nodelay(true), outwards.set_nodelay(true));
+    let (from, to) = (inwards.into_split(), outwards.into_split());
+    tokio::select! {
+        _ = async { tokio::join!(late(from.0, to.1, delay), late(to.0, from.1, delay)) } => {}
+        _ = cut.wait_for(|cut| *cut) => {}
+    }
 }
 
 impl DelayedLink {
@@ -47,27 +75,17 @@ impl DelayedLink {
         let port = listener.local_addr()?.port();
         let own = Arc::<Mutex<BTreeSet<u16>>>::default();
         let ports = own.clone();
+        let (cut, cuts) = watch::channel(false);
         let task = tokio::spawn(async move {
             while let Ok((inwards, _)) = listener.accept().await {
-                let ports = ports.clone();
-                tokio::spawn(async move {
-                    let Ok(outwards) = TcpStream::connect(("127.0.0.1", target)).await else {
-                        return;
-                    };
-                    if let Ok(address) = outwards.local_addr() {
-                        let mut ports = ports.lock().unwrap_or_else(PoisonError::into_inner);
-                        ports.insert(address.port());
-                    }
-                    let _ = (inwards.set_nodelay(true), outwards.set_nodelay(true));
-                    let (from, to) = (inwards.into_split(), outwards.into_split());
-                    tokio::join!(late(from.0, to.1, delay), late(to.0, from.1, delay));
-                });
+                tokio::spawn(carry(inwards, target, delay, ports.clone(), cuts.clone()));
             }
         });
         Ok(Self {
             port,
             target,
             own,
+            cut,
             task,
         })
     }
@@ -77,18 +95,36 @@ impl DelayedLink {
         self.port
     }
 
-    /// Connections to the target that did not come through this door.
-    ///
-    /// # Errors
-    ///
-    /// If the operating system does not say, as only Linux does.
-    pub fn strangers(&self) -> Result<usize> {
-        let table = std::fs::read_to_string("/proc/net/tcp").context("no /proc/net/tcp")?;
-        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(peers_of(&table, self.target)
-            .filter(|peer| !own.contains(peer))
-            .count())
+    /// Ends all connections, and lets none through until it is [healed](Self::heal).
+    pub fn cut(&self) {
+        self.cut.send_replace(true);
     }
+
+    /// Lets connections through again.
+    pub fn heal(&self) {
+        self.cut.send_replace(false);
+    }
+}
+
+/// Connections to the targets of these links that did not come through one of them.
+///
+/// # Errors
+///
+/// If the operating system does not say, as only Linux does.
+pub fn strangers<'a>(links: impl IntoIterator<Item = &'a DelayedLink>) -> Result<usize> {
+    let table = std::fs::read_to_string("/proc/net/tcp").context("no /proc/net/tcp")?;
+    let (mut targets, mut own) = (BTreeSet::new(), BTreeSet::<u16>::new());
+    for link in links {
+        targets.insert(link.target);
+        own.extend(
+            link.own
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .iter(),
+        );
+    }
+    let peers = targets.iter().flat_map(|target| peers_of(&table, *target));
+    Ok(peers.filter(|peer| !own.contains(peer)).count())
 }
 
 /// Ports from which there are open connections to a local port.
@@ -157,9 +193,33 @@ mod tests {
         assert_eq!(&said, b"again");
         assert!(began.elapsed() >= 2 * delay);
 
-        assert_eq!(link.strangers().unwrap(), 0);
+        assert_eq!(strangers([&link]).unwrap(), 0);
         let _around = TcpStream::connect(("127.0.0.1", target)).await.unwrap();
         let (_accepted, _) = listener.accept().await.unwrap();
-        assert_eq!(link.strangers().unwrap(), 1);
+        assert_eq!(strangers([&link]).unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_cut_link_carries_nothing_until_it_is_healed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = listener.local_addr().unwrap().port();
+        let link = DelayedLink::start(target, Duration::ZERO).await.unwrap();
+        let near = || TcpStream::connect(("127.0.0.1", link.port()));
+        let mut first = near().await.unwrap();
+        let (mut far, _) = listener.accept().await.unwrap();
+
+        link.cut();
+        let mut said = [0; 4];
+        assert!(matches!(first.read(&mut said).await, Ok(0) | Err(_)));
+        assert!(matches!(far.read(&mut said).await, Ok(0) | Err(_)));
+        let mut second = near().await.unwrap();
+        assert!(matches!(second.read(&mut said).await, Ok(0) | Err(_)));
+
+        link.heal();
+        let mut third = near().await.unwrap();
+        let (mut far, _) = listener.accept().await.unwrap();
+        third.write_all(b"well").await.unwrap();
+        far.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"well");
     }
 }

@@ -5,24 +5,33 @@
 //! * [`wallet`]: what a user does; [`grudge`]: a contract that does not want to be paid.
 //! * [`native`]: a user who signs messages and sends them to a node, without Ethereum; [`life`]: what becomes of them.
 //! * [`ledger`]: where all ETH is, at every block.
+//! * [`traffic`]: users who go on whatever happens; [`audit`]: what the chain holds of what they sent.
 //! * [`backup`]: copies of a node's folder.
 //! * [`dev`]: a network as `gear-exe run --dev` starts it, and the command line against it.
 //! * [`process`]: processes that never outlive their test.
-//! * [`proxy`]: an Ethereum node that goes and comes back, is exchanged for another, or lies.
-//! * [`delay`]: distance between processes of one machine.
+//! * [`proxy`]: an Ethereum node that goes and comes back, is exchanged for another, lags, or lies.
+//! * [`clock`]: a clock that is wrong.
+//! * [`delay`]: distance between processes of one machine, and ways that are cut.
+//! * [`machine`]: what a process takes of it.
 //! * [`modules`]: WASM that no validator should accept.
-//! * [`validators`]: a network of several validators, each a process; [`chain`]: their chain as a client sees it.
+//! * [`definition`]: what `zombienet/*.toml` say; [`validators`]: such a network of several validators, each a process;
+//!   [`chain`]: their chain as a client sees it.
 //! * [`symbiotic`]: Symbiotic's own contracts, operators, vaults and stakers; [`restaked`]: those that stand behind validators.
 //!
-//! The binary `gear-exe-demo` is the project's main job, told step by step.
+//! The binary `gear-exe-demo` is the project's main job, told step by step; `gear-exe-network` starts a network of `zombienet/`;
+//! `gear-exe-byzantine` is a validator that lies.
 
+pub mod audit;
 pub mod backup;
 pub mod chain;
+pub mod clock;
+pub mod definition;
 pub mod delay;
 pub mod dev;
 pub mod grudge;
 pub mod ledger;
 pub mod life;
+pub mod machine;
 pub mod modules;
 pub mod native;
 pub mod network;
@@ -30,5 +39,6 @@ pub mod process;
 pub mod proxy;
 pub mod restaked;
 pub mod symbiotic;
+pub mod traffic;
 pub mod validators;
 pub mod wallet;

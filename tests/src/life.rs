@@ -72,6 +72,23 @@ impl Life {
             .context("the node has ended the subscription")??)
     }
 
+    /// The next notification with this level; others before it are passed over.
+    ///
+    /// # Errors
+    ///
+    /// If there is none in time.
+    pub async fn until(&mut self, level: &str) -> Result<Value> {
+        let mut passed = Vec::new();
+        loop {
+            let told = self.next().await;
+            let told = told.with_context(|| format!("waiting for {level} after {passed:?}"))?;
+            if told["level"] == level {
+                return Ok(told);
+            }
+            passed.push(told);
+        }
+    }
+
     /// The next notifications, which must have these levels.
     ///
     /// # Errors

@@ -43,6 +43,21 @@ impl Process {
     ///
     /// If it cannot be started.
     pub fn start(name: &str, binary: &Path, arguments: &[String], folder: &Path) -> Result<Self> {
+        Self::start_in(name, binary, arguments, folder, &[])
+    }
+
+    /// The same with more in its environment.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn start_in(
+        name: &str,
+        binary: &Path,
+        arguments: &[String],
+        folder: &Path,
+        environment: &[(String, String)],
+    ) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let pid_file = folder.join(format!("{name}.pid"));
         let _ = std::fs::remove_file(&pid_file);
@@ -53,6 +68,13 @@ impl Process {
             // What a killed process leaves behind goes with the test.
             .env("TMPDIR", folder)
             .arg(&pid_file)
+            // Not in the guard's own environment: what changes a process is for this process alone.
+            .arg("env")
+            .args(
+                environment
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}")),
+            )
             .arg(binary)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -68,6 +90,11 @@ impl Process {
             from,
             ended: false,
         })
+    }
+
+    /// The file of its output.
+    pub fn log(&self) -> &Path {
+        &self.log
     }
 
     /// Everything it, and those before it of the same name, have printed.
@@ -132,6 +159,33 @@ impl Process {
     /// If its end cannot be awaited.
     pub fn terminate(&mut self) -> Result<()> {
         self.end("-15")
+    }
+
+    /// `SIGINT`, as from Ctrl-C, and waits until it has ended.
+    ///
+    /// # Errors
+    ///
+    /// If its end cannot be awaited.
+    pub fn interrupt(&mut self) -> Result<()> {
+        self.end("-2")
+    }
+
+    /// `SIGSTOP`: it does nothing more, and whoever is connected waits.
+    ///
+    /// # Errors
+    ///
+    /// If it does not run.
+    pub fn pause(&self) -> Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// `SIGCONT`.
+    ///
+    /// # Errors
+    ///
+    /// If it does not run.
+    pub fn resume(&self) -> Result<()> {
+        self.signal("-CONT")
     }
 
     fn end(&mut self, signal: &str) -> Result<()> {

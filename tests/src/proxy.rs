@@ -1,5 +1,5 @@
 //! A door to an Ethereum node that can be shut, or opened to another node, while those who use it keep their address;
-//! and a node that lies.
+//! and a node that lies, or lags.
 
 use alloy::transports::http::reqwest;
 use anyhow::Result;
@@ -23,11 +23,26 @@ const MAX_REQUEST: usize = 16 << 20;
 enum Target {
     Nobody,
     Port(u16),
-    /// The same, but the logs of one block with logs are hidden, once.
+    /// The same, but logs are hidden: those of one block, or of all.
     Liar {
         port: u16,
+        always: bool,
         has_lied: Arc<AtomicBool>,
     },
+    /// The same, as it was so many blocks ago.
+    Laggard {
+        port: u16,
+        blocks: u64,
+    },
+}
+
+/// How an answer is changed on its way.
+enum Change<'a> {
+    HideLogs {
+        always: bool,
+        has_lied: &'a AtomicBool,
+    },
+    Lag(u64),
 }
 
 /// Passes connections on to a port of 127.0.0.1, or to nobody.
@@ -70,9 +85,28 @@ impl Proxy {
     /// Cuts all connections, and passes new ones on to `target`, a node that speaks HTTP. The next answer with the
     /// receipts of a block that has logs comes without them; all others are as they are.
     pub fn hide_logs_once(&self, target: u16) {
+        self.lie(target, false);
+    }
+
+    /// The same with all of its answers about receipts.
+    pub fn hide_logs(&self, target: u16) {
+        self.lie(target, true);
+    }
+
+    fn lie(&self, port: u16, always: bool) {
         self.target.send_replace(Target::Liar {
-            port: target,
+            port,
+            always,
             has_lied: Arc::default(),
+        });
+    }
+
+    /// Cuts all connections, and passes new ones on to `target`, a node that speaks HTTP, whose head and final block seem to be
+    /// so many blocks behind what they are.
+    pub fn lag(&self, target: u16, blocks: u64) {
+        self.target.send_replace(Target::Laggard {
+            port: target,
+            blocks,
         });
     }
 
@@ -80,7 +114,7 @@ impl Proxy {
     pub fn has_hidden_logs(&self) -> bool {
         match &*self.target.borrow() {
             Target::Liar { has_lied, .. } => has_lied.load(SeqCst),
-            Target::Nobody | Target::Port(_) => false,
+            Target::Nobody | Target::Port(_) | Target::Laggard { .. } => false,
         }
     }
 }
@@ -102,8 +136,16 @@ async fn pass(mut inwards: TcpStream, mut targets: watch::Receiver<Target>) {
                     let _ = copy_bidirectional(&mut inwards, &mut outwards).await;
                 }
             }
-            Target::Liar { port, has_lied } => {
-                let _ = lie(&mut inwards, port, &has_lied).await;
+            Target::Liar {
+                port,
+                always,
+                has_lied,
+            } => {
+                let has_lied = &*has_lied;
+                let _ = change(&mut inwards, port, Change::HideLogs { always, has_lied }).await;
+            }
+            Target::Laggard { port, blocks } => {
+                let _ = change(&mut inwards, port, Change::Lag(blocks)).await;
             }
         }
     };
@@ -113,13 +155,19 @@ async fn pass(mut inwards: TcpStream, mut targets: watch::Receiver<Target>) {
     }
 }
 
-/// Answers requests of one connection as the node at `port` does, but for one.
-async fn lie(stream: &mut TcpStream, port: u16, has_lied: &AtomicBool) -> Result<()> {
+/// Answers requests of one connection as the node at `port` does, but for what is changed.
+async fn change(stream: &mut TcpStream, port: u16, change: Change<'_>) -> Result<()> {
     let node = reqwest::Client::new();
+    let root = format!("http://127.0.0.1:{port}");
     let mut buffer = Vec::new();
-    while let Some(request) = next_request(stream, &mut buffer).await? {
+    while let Some(mut request) = next_request(stream, &mut buffer).await? {
+        if let Change::Lag(blocks) = change
+            && let Some(earlier) = earlier(&node, &root, &request.body, blocks).await?
+        {
+            request.body = earlier;
+        }
         let asks = String::from_utf8_lossy(&request.body).contains("eth_getBlockReceipts");
-        let url = format!("http://127.0.0.1:{port}{}", request.path);
+        let url = format!("{root}{}", request.path);
         let answer = match request.method.as_str() {
             "GET" => node.get(url).send().await?,
             _ => {
@@ -129,8 +177,9 @@ async fn lie(stream: &mut TcpStream, port: u16, has_lied: &AtomicBool) -> Result
         };
         let status = answer.status();
         let mut body = answer.bytes().await?.to_vec();
-        if asks
-            && !has_lied.load(SeqCst)
+        if let Change::HideLogs { always, has_lied } = change
+            && asks
+            && (always || !has_lied.load(SeqCst))
             && let Some(without) = without_logs(&body)
         {
             body = without;
@@ -144,6 +193,33 @@ async fn lie(stream: &mut TcpStream, port: u16, has_lied: &AtomicBool) -> Result
         stream.write_all(&body).await?;
     }
     Ok(())
+}
+
+/// A question about the head or the final block as one about a block so many blocks before it; nothing if it is another.
+async fn earlier(
+    node: &reqwest::Client,
+    root: &str,
+    body: &[u8],
+    blocks: u64,
+) -> Result<Option<Vec<u8>>> {
+    let Ok(mut question) = serde_json::from_slice::<Value>(body) else {
+        return Ok(None);
+    };
+    let tag = question["params"][0]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    if question["method"] != "eth_getBlockByNumber" || !["latest", "finalized"].contains(&&*tag) {
+        return Ok(None);
+    }
+    let now = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber", "params": [tag, false] });
+    let post = node.post(root).header("content-type", "application/json");
+    let answer: Value =
+        serde_json::from_slice(&post.body(now.to_string()).send().await?.bytes().await?)?;
+    let number = answer["result"]["number"].as_str().unwrap_or_default();
+    let number = u64::from_str_radix(number.trim_start_matches("0x"), 16)?;
+    question["params"][0] = json!(format!("{:#x}", number.saturating_sub(blocks)));
+    Ok(Some(serde_json::to_vec(&question)?))
 }
 
 /// An HTTP request, as far as it matters.

@@ -1,13 +1,21 @@
 //! A network of several validators, each a process of its own as its operator would start it, with keys, Ethereum and
 //! relayer; on request with a Middleware on Symbiotic's own contracts and vaults behind the validators.
 //!
-//! The chain is the preset `local`: Alice, Bob, Charlie and Dave, with eras of 20 seconds. Its genesis is written by
-//! `gear-exe build-spec`, and patched as chain specifications are.
+//! Which validators there are, and at what pace they work, is defined by `zombienet/*.toml` ([`crate::definition`]): unless a
+//! test says otherwise Alice, Bob, Charlie and Dave, with eras of 20 seconds. A [`Node`] can be ended, paused, started again, cut
+//! off from the others, and given another Ethereum.
+
+mod genesis;
+mod node;
+mod relayers;
+
+pub use node::Node;
 
 use crate::{
     chain::{Chain, History},
-    delay::DelayedLink,
-    process::{Process, binary, free_port},
+    definition::Definition,
+    delay,
+    process::Process,
     restaked::Restaked,
     symbiotic::{BURNER, Symbiotic, Windows},
     wallet::{self, eventually},
@@ -16,6 +24,7 @@ use alloy::{
     consensus::Transaction as _,
     primitives::U256,
     providers::{Provider, ext::AnvilApi},
+    rpc::types::anvil::ReorgOptions,
     signers::local::PrivateKeySigner,
     sol_types::SolCall,
 };
@@ -26,21 +35,20 @@ use gear_exe_ethereum::{
     client::{Deployer, Deployment, MiddlewareParams, Options, RouterParams, Wallet},
     dev::{AnvilConfig, AnvilNode, KEYS},
 };
-use gear_exe_primitives::{H160, H256, quorum::Member, signature::CompactSignature};
+use gear_exe_primitives::{H160, H256, signature::CompactSignature};
 use pallet_restaking::AssetRules;
 use polkadot_sdk::{
     sp_core::{Pair, ecdsa},
     sp_keyring::Sr25519Keyring,
     sp_runtime::Perbill,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
-    path::{Path, PathBuf},
-    process::Command,
+    path::PathBuf,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// Who validates at first.
+/// Who validates at first, in a network of four.
 pub const VALIDATORS: [Sr25519Keyring; 4] = [
     Sr25519Keyring::Alice,
     Sr25519Keyring::Bob,
@@ -48,27 +56,19 @@ pub const VALIDATORS: [Sr25519Keyring; 4] = [
     Sr25519Keyring::Dave,
 ];
 
-/// Length of a slot, in milliseconds.
-const SLOT_MS: u64 = 250;
-/// Eras between a slash of VARA and its execution.
+/// Eras between a slash of VARA and its execution, in a network of four.
 pub const SLASH_DEFERRAL: u32 = 2;
-/// Blocks of a session, two of which are an era. Ten seconds: on a machine that is busy with other things a validator may
-/// be silent for the five of the preset, which costs stake.
-const SESSION: u32 = 40;
-/// Seconds for which the Router takes a batch.
-const EXPIRY: u64 = 600;
 /// The Router's shortest delay for another Middleware, in seconds.
 const UPGRADE_DELAY: u32 = 3_600;
 /// Seconds before now at which Ethereum begins, beside that delay: each transaction of the set-up takes one.
 const SETTING_UP: u64 = 600;
 /// wVARA of each account, in base units.
 const GIFT: u128 = 1_000_000 * wallet::WVARA;
-/// The account that pays for the relayer.
-const RELAYER: usize = 9;
-
 /// How a network is set up.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The network; the one of four validators if there is none.
+    pub definition: Option<Definition>,
     /// What differs from the preset, as a patch of the genesis.
     pub patch: Value,
     /// Vaults, by whom they stand behind, with the wrapped ETH in them, in wei. Without any there is no Middleware.
@@ -79,11 +79,17 @@ pub struct Settings {
     pub delay: Duration,
     /// Whether nodes serve their metrics: [`Node::metrics_url`].
     pub metrics: bool,
+    /// Whether each node has its own ways to the others, and its own door to Ethereum: [`Validators::partition`],
+    /// [`Node::ethereum`].
+    pub isolated: bool,
+    /// Another distance between Ethereum's head and its final block than the definition's: no reorg may be deeper than twice this.
+    pub slots_in_an_epoch: Option<u64>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            definition: None,
             patch: Value::Null,
             vaults: Vec::new(),
             windows: Windows {
@@ -92,22 +98,10 @@ impl Default for Settings {
             },
             delay: Duration::ZERO,
             metrics: false,
+            isolated: false,
+            slots_in_an_epoch: None,
         }
     }
-}
-
-/// A validator's process.
-#[derive(Debug)]
-pub struct Node {
-    process: Process,
-    rpc_port: u16,
-    metrics_port: Option<u16>,
-    /// Where others reach it.
-    contact: String,
-    /// The way there, if it is a long one.
-    link: Option<DelayedLink>,
-    /// The chain as it sees it.
-    pub chain: Chain,
 }
 
 /// A running network. Everything ends when it is dropped; the ends of the logs are shown unless the test has come to its
@@ -118,13 +112,14 @@ pub struct Validators {
     pub nodes: Vec<Node>,
     /// What is deployed.
     pub deployment: Deployment,
-    relayer: Option<Process>,
+    definition: Definition,
+    /// One for each of the definition that was started.
+    relayers: Vec<Option<Process>>,
     restaked: Option<Restaked>,
     deployer: Deployer,
     anvil: AnvilNode,
     spec: PathBuf,
-    delay: Duration,
-    metrics: bool,
+    settings: Settings,
     done: bool,
     // Last, so that it is removed when nobody writes to it any more.
     folder: tempfile::TempDir,
@@ -187,19 +182,6 @@ pub async fn applied(user: &wallet::Wallet) -> Result<Vec<Applied>> {
     Ok(batches)
 }
 
-/// RFC 7396, as chain specifications are merged.
-fn merge(into: &mut Value, patch: Value) {
-    match (into, patch) {
-        (_, Value::Null) => {}
-        (Value::Object(into), Value::Object(patch)) => {
-            for (key, value) in patch {
-                merge(into.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (into, patch) => *into = patch,
-    }
-}
-
 fn now() -> Result<u64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
 }
@@ -208,35 +190,8 @@ pub(crate) fn key(index: usize) -> Result<PrivateKeySigner> {
     Ok(KEYS.get(index).context("no such account")?.parse()?)
 }
 
-/// What `gear-exe build-spec` says: genesis hash, and the members of the first set.
-fn build_spec(arguments: &[&str]) -> Result<(H256, Vec<Member>)> {
-    let output = Command::new(binary("gear-exe")?)
-        .arg("build-spec")
-        .args(arguments)
-        .output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "build-spec {arguments:?}: {said}");
-    let genesis = said
-        .lines()
-        .find_map(|line| line.strip_prefix("genesis hash: "))
-        .context("no genesis hash")?
-        .parse()?;
-    let members = said
-        .lines()
-        .filter_map(|line| line.strip_prefix("validator: "))
-        .map(|line| {
-            let (address, weight) = line.split_once(' ').context("no weight")?;
-            Ok(Member {
-                address: address.parse()?,
-                weight: weight.parse()?,
-            })
-        })
-        .collect::<Result<_>>()?;
-    Ok((genesis, members))
-}
-
 impl Validators {
-    /// Starts Ethereum with contracts and vaults, four validators, and a relayer. Returns when blocks are final.
+    /// Starts Ethereum with contracts and vaults, the validators, and relayers. Returns when blocks are final.
     ///
     /// # Errors
     ///
@@ -245,9 +200,16 @@ impl Validators {
         let folder = tempfile::Builder::new()
             .prefix("gear-exe-test-")
             .tempdir()?;
+        let definition = settings.definition.clone();
+        let definition = definition.map_or_else(Definition::four, Ok)?;
         // Each transaction of the set-up gets a block at once. Where the Router's delay has to pass, Ethereum begins so much
         // before now.
-        let mut config = AnvilConfig::default();
+        let mut config = AnvilConfig {
+            slots_in_an_epoch: settings
+                .slots_in_an_epoch
+                .unwrap_or(definition.slots_in_an_epoch),
+            ..AnvilConfig::default()
+        };
         if !settings.vaults.is_empty() {
             let begin = now()?.saturating_sub(u64::from(UPGRADE_DELAY) + SETTING_UP);
             config.args = vec!["--timestamp".into(), begin.to_string()];
@@ -261,7 +223,9 @@ impl Validators {
         let deployer = Deployer::new(deployer_wallet);
         let plan = deployer.plan().await?;
         let spec = folder.path().join("chain-spec.json");
-        let (genesis, members) = specify(&anvil, &plan, &settings.patch, &spec)?;
+        let (patch, isolated) = (&settings.patch, settings.isolated);
+        let (genesis, members) =
+            genesis::specify(&definition, &anvil, &plan, patch, isolated, &spec)?;
         let mut params = RouterParams::new(genesis, members);
         params.upgrade_delay = UPGRADE_DELAY;
         for index in 0..KEYS.len() {
@@ -271,26 +235,27 @@ impl Validators {
         let mut network = Self {
             nodes: Vec::new(),
             deployment,
-            relayer: None,
+            relayers: Vec::new(),
             restaked: None,
             deployer,
             anvil,
             spec,
-            delay: settings.delay,
-            metrics: settings.metrics,
+            settings,
             done: false,
             folder,
+            definition,
         };
         if let Some(symbiotic) = symbiotic {
-            network.restake(symbiotic, &settings).await?;
+            network.restake(symbiotic).await?;
         }
-        let provider = network.ethereum(0).await?;
-        provider.provider().anvil_set_interval_mining(1).await?;
-        for who in VALIDATORS {
+        network.mining(true).await?;
+        for who in network.definition.validators.clone() {
             let flag = format!("--{who}").to_lowercase();
             network.start_node(&who.to_string(), &[&flag]).await?;
         }
-        network.start_relayer()?;
+        for relayer in 0..network.definition.relayers.len() {
+            network.start_relayer(relayer)?;
+        }
         let chain = network.chain().clone();
         eventually("blocks are final", || async {
             Ok((chain.finalised().await?.0 > 0).then_some(()))
@@ -300,7 +265,8 @@ impl Validators {
     }
 
     /// Middleware, collateral, vaults: before the chain begins.
-    async fn restake(&mut self, symbiotic: Symbiotic, settings: &Settings) -> Result<()> {
+    async fn restake(&mut self, symbiotic: Symbiotic) -> Result<()> {
+        let settings = &self.settings;
         let params = MiddlewareParams {
             upgrade_delay: UPGRADE_DELAY,
             min_veto_duration: settings.windows.veto,
@@ -347,116 +313,106 @@ impl Validators {
         Ok(())
     }
 
-    /// Starts one more node on this chain, which knows all others. `arguments` say who it is.
+    /// Whether Ethereum mines a block each second, or as the definition says, or none by itself: its time stands still then.
     ///
     /// # Errors
     ///
-    /// If it does not come up.
-    pub async fn start_node(&mut self, name: &str, arguments: &[&str]) -> Result<()> {
-        self.start_binary("gear-exe", name, arguments).await
+    /// If Anvil refuses.
+    pub async fn mining(&self, mines: bool) -> Result<()> {
+        let ethereum = self.ethereum(0).await?;
+        // Zero stops it.
+        let seconds = if mines { self.definition.block_time } else { 0 };
+        Ok(ethereum
+            .provider()
+            .anvil_set_interval_mining(seconds)
+            .await?)
     }
 
-    /// The same with another program that takes the arguments of `gear-exe run`.
+    /// Mines so many Ethereum blocks at once.
     ///
     /// # Errors
     ///
-    /// If it does not come up.
-    pub async fn start_binary(
-        &mut self,
-        program: &str,
-        name: &str,
-        arguments: &[&str],
-    ) -> Result<()> {
-        let folder = self.folder.path();
-        let (rpc_port, port) = (free_port()?, free_port()?);
-        let listen = format!("/ip4/127.0.0.1/tcp/{port}");
-        let node_key = format!("{:064x}", self.nodes.len() + 1);
-        let mut all: Vec<String> = ["run", "--chain"].map(str::to_owned).to_vec();
-        all.push(self.spec.display().to_string());
-        all.push("--base-path".into());
-        all.push(folder.join(name).display().to_string());
-        all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        all.extend(["--node-key".into(), node_key]);
-        all.extend(["--listen-addr".into(), listen.clone()]);
-        all.extend(["--rpc-port".into(), rpc_port.to_string()]);
-        all.extend(["--ethereum-rpc".into(), self.anvil.http()]);
-        all.extend(["--executor-threads=1", "--no-telemetry", "--no-mdns"].map(str::to_owned));
-        let metrics_port = match self.metrics {
-            true => Some(free_port()?),
-            false => None,
+    /// If Anvil refuses.
+    pub async fn mine(&self, blocks: u64) -> Result<()> {
+        let ethereum = self.ethereum(0).await?;
+        Ok(ethereum.provider().anvil_mine(Some(blocks), None).await?)
+    }
+
+    /// Replaces the newest Ethereum blocks, so many, by one more that are empty. Nothing should be mined by itself meanwhile:
+    /// [`Validators::mining`].
+    ///
+    /// # Errors
+    ///
+    /// If Anvil refuses.
+    pub async fn reorg(&self, depth: u64) -> Result<()> {
+        let ethereum = self.ethereum(0).await?;
+        let options = ReorgOptions {
+            depth,
+            tx_block_pairs: Vec::new(),
         };
-        match metrics_port {
-            Some(port) => all.extend(["--prometheus-port".into(), port.to_string()]),
-            None => all.push("--no-prometheus".into()),
-        }
-        for node in &self.nodes {
-            all.extend(["--bootnodes".into(), node.contact.clone()]);
-        }
-        let mut process = Process::start(name, &binary(program)?, &all, folder)?;
-        let peer = process.line("Local node identity is: ").await?;
-        let url = format!("http://127.0.0.1:{rpc_port}");
-        let chain = eventually("a node serves", || async {
-            Ok(Some(Chain::connect(&url).await?))
+        ethereum.provider().anvil_reorg(options).await?;
+        self.mine(1).await
+    }
+
+    /// Cuts a node off from all others. Ethereum and clients still reach it.
+    ///
+    /// # Errors
+    ///
+    /// If the network was not started [isolated](Settings::isolated), or there is a connection that went around: then it would not
+    /// be cut off.
+    pub fn partition(&self, node: usize) -> Result<()> {
+        ensure!(
+            self.settings.isolated,
+            "the nodes have no ways of their own"
+        );
+        let around = self.strangers()?.unwrap_or(0);
+        ensure!(around == 0, "{around} connections go around");
+        self.ways_of(node).for_each(delay::DelayedLink::cut);
+        Ok(())
+    }
+
+    /// Ends [`Validators::partition`].
+    pub fn heal(&self, node: usize) {
+        self.ways_of(node).for_each(delay::DelayedLink::heal);
+    }
+
+    /// The ways between a node and all others, in both directions.
+    fn ways_of(&self, node: usize) -> impl Iterator<Item = &delay::DelayedLink> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.flat_map(move |(from, other)| {
+            let links = other.links().iter();
+            links
+                .filter(move |(to, _)| from == node || **to == node)
+                .map(|(_, link)| link)
         })
-        .await
-        .with_context(|| process.tail())?;
-        let link = match self.delay {
-            Duration::ZERO => None,
-            delay => Some(DelayedLink::start(port, delay).await?),
-        };
-        let door = link.as_ref().map_or(port, DelayedLink::port);
-        self.nodes.push(Node {
-            process,
-            rpc_port,
-            metrics_port,
-            contact: format!("/ip4/127.0.0.1/tcp/{door}/p2p/{peer}"),
-            link,
-            chain,
-        });
-        Ok(())
     }
 
-    /// Starts the relayer, again on its folder if it ran before. It asks the first node.
+    /// Connections between nodes that went around the ways that they were given; nothing if they were given none.
     ///
     /// # Errors
     ///
-    /// If it cannot be started.
-    pub fn start_relayer(&mut self) -> Result<()> {
-        let folder = self.folder.path();
-        let key_file = folder.join("relayer.key");
-        std::fs::write(&key_file, format!("{:#x}\n", key(RELAYER)?.to_bytes()))?;
-        let arguments = [
-            "run",
-            "--node",
-            &self.node_url(),
-            "--ethereum",
-            &self.anvil.http(),
-            "--router",
-            &format!("{:#x}", self.deployment.router),
-            "--key-file",
-            &key_file.display().to_string(),
-            "--data",
-            &folder.join("relayer").display().to_string(),
-            "--max-fee-gwei",
-            "200",
-            "--poll-ms",
-            "200",
-        ]
-        .map(str::to_owned);
-        // One that runs still ends first.
-        drop(self.relayer.take());
-        let binary = binary("gear-exe-relayer")?;
-        self.relayer = Some(Process::start("relayer", &binary, &arguments, folder)?);
-        Ok(())
+    /// If the operating system does not say.
+    pub fn strangers(&self) -> Result<Option<usize>> {
+        if !self.has_ways() {
+            return Ok(None);
+        }
+        let links = self.nodes.iter().flat_map(|node| node.links().values());
+        delay::strangers(links).map(Some)
     }
 
-    /// `SIGKILL` for the relayer.
-    ///
-    /// # Errors
-    ///
-    /// If it does not run.
-    pub fn kill_relayer(&mut self) -> Result<()> {
-        self.relayer.as_mut().context("no relayer runs")?.kill()
+    /// Whether nodes reach each other by [`delay::DelayedLink`]s.
+    fn has_ways(&self) -> bool {
+        self.settings.isolated || !self.settings.delay.is_zero()
+    }
+
+    /// Port of Ethereum.
+    pub const fn ethereum_port(&self) -> u16 {
+        self.anvil.port()
+    }
+
+    /// How the network was defined.
+    pub const fn definition(&self) -> &Definition {
+        &self.definition
     }
 
     /// Where the first node answers over WebSocket.
@@ -466,7 +422,7 @@ impl Validators {
 
     /// Where a node answers over WebSocket, by the order in which they were started.
     pub fn url_of(&self, node: usize) -> String {
-        let port = self.nodes.get(node).map_or(0, |node| node.rpc_port);
+        let port = self.nodes.get(node).map_or(0, Node::rpc_port);
         format!("ws://127.0.0.1:{port}")
     }
 
@@ -567,82 +523,15 @@ impl Validators {
     }
 }
 
-impl Node {
-    /// Its process id.
-    ///
-    /// # Errors
-    ///
-    /// See [`Process::pid`].
-    pub fn pid(&self) -> Result<u32> {
-        self.process.pid()
-    }
-
-    /// Where it serves its metrics, if it does ([`Settings::metrics`]).
-    pub fn metrics_url(&self) -> Option<String> {
-        let port = self.metrics_port?;
-        Some(format!("http://127.0.0.1:{port}/metrics"))
-    }
-
-    /// The long way to it ([`Settings::delay`]).
-    pub const fn link(&self) -> Option<&DelayedLink> {
-        self.link.as_ref()
-    }
-
-    /// `SIGKILL`.
-    ///
-    /// # Errors
-    ///
-    /// If its end cannot be awaited.
-    pub fn kill(&mut self) -> Result<()> {
-        self.process.kill()
-    }
-}
-
 impl Drop for Validators {
     fn drop(&mut self) {
         if !self.done {
-            let nodes = self.nodes.iter().map(|node| &node.process);
-            for process in nodes.chain(&self.relayer) {
-                eprintln!("--- end of its log:\n{}", process.tail());
+            let relayers = self.relayers.iter().flatten().map(Process::tail);
+            for tail in self.nodes.iter().map(Node::tail).chain(relayers) {
+                eprintln!("--- end of its log:\n{tail}");
             }
         }
     }
-}
-
-/// Writes the chain's specification. Returns genesis hash and first set.
-fn specify(
-    anvil: &AnvilNode,
-    plan: &Deployment,
-    patch: &Value,
-    file: &Path,
-) -> Result<(H256, Vec<Member>)> {
-    let plain = file.with_extension("plain.json");
-    let (plain_name, name) = (plain.display().to_string(), file.display().to_string());
-    build_spec(&[
-        "--preset",
-        "local",
-        "--router",
-        &format!("{:#x}", plan.router),
-        "--ethereum-rpc",
-        &anvil.http(),
-        "--slot-duration",
-        &SLOT_MS.to_string(),
-        "--expiry",
-        &EXPIRY.to_string(),
-        "--output",
-        &plain_name,
-    ])?;
-    let mut spec: Value = serde_json::from_str(&std::fs::read_to_string(&plain)?)?;
-    let genesis = spec
-        .pointer_mut("/genesis/runtimeGenesis/patch")
-        .context("the specification has no patch")?;
-    let durations = json!({
-        "session": SESSION, "sessions_per_era": 2, "bonding": 4, "slash_deferral": SLASH_DEFERRAL, "day": 240,
-    });
-    merge(genesis, json!({ "pace": { "durations": durations } }));
-    merge(genesis, patch.clone());
-    std::fs::write(&plain, spec.to_string())?;
-    build_spec(&["--chain", &plain_name, "--raw", "--output", &name])
 }
 
 async fn connect(url: &str, index: usize) -> Result<Wallet> {

@@ -421,13 +421,13 @@ async fn stake_in_both_assets_decides_who_validates_and_earns_and_the_router_fol
     );
 
     // Dave has lost his place: he signs nothing that counts.
-    network.kill_relayer()?;
+    network.kill_relayer(0)?;
     let sent = user.send(counter, &add(), 0).await?;
     let relay = RpcChain::new(network.node_url(), Duration::from_secs(10));
     let of = ready(&user, &relay, held).await?;
     chain_refuses(&chain, &of).await?;
     router_refuses(&user, &relay, &of).await?;
-    network.start_relayer()?;
+    network.start_relayer(0)?;
     let reply = user.reply(&sent).await?;
     assert_eq!(U256::from_be_slice(&reply.payload), U256::from(3));
 

@@ -6,13 +6,13 @@
 //! * [`programs`]: who gets the messages.
 //! * [`feed`]: signs ahead, on threads of its own; [`drive`]: sends when it is due, whatever the answers are.
 //! * [`follow`]: when each message was seen at which level, by the node that it was sent to.
-//! * [`audit`]: what the chain holds afterwards, independently of that.
+//! * `audit`, of the tests: what the chain holds afterwards, independently of that.
 //! * [`usage`]: processor time of the nodes, and what they say of themselves.
 //! * [`run`] puts it together; [`report`] and [`plot`] show it; [`stats`] has the percentiles.
+//! * [`soak`]: whether a node grows without bound.
 //!
-//! The binary `gear-exe-load` is the command line; `scripts/load` builds and starts it. A short run is among the tests.
+//! The binary `gear-exe-load` is the command line; `scripts/load` builds and starts it. So do `gear-exe-soak` and `scripts/soak`. A short run is among the tests.
 
-pub mod audit;
 pub mod drive;
 pub mod feed;
 pub mod follow;
@@ -21,6 +21,7 @@ pub mod plot;
 pub mod programs;
 pub mod report;
 pub mod run;
+pub mod soak;
 pub mod stats;
 pub mod target;
 pub mod usage;

@@ -1,7 +1,6 @@
 //! A run from its preparation to the audit.
 
 use crate::{
-    audit::{Audit, finalised},
     drive::{Said, Sent, drive},
     feed::Feed,
     follow::Follower,
@@ -19,6 +18,7 @@ use gear_exe_primitives::{
     native::{NativeTransaction, SigningForm},
     round::ChainBlock,
 };
+use gear_exe_tests::audit::{Audit, finalised};
 use std::time::{Duration, Instant};
 use tokio::{sync::watch, task::JoinHandle};
 

@@ -146,17 +146,9 @@ impl Target {
     ///
     /// If the operating system does not say.
     pub fn strangers(&self) -> Result<Option<usize>> {
-        let Some(network) = &self.network else {
-            return Ok(None);
-        };
-        let mut sum = None;
-        for link in network
-            .nodes
-            .iter()
-            .filter_map(gear_exe_tests::validators::Node::link)
-        {
-            sum = Some(sum.unwrap_or(0) + link.strangers()?);
+        match &self.network {
+            Some(network) => network.strangers(),
+            None => Ok(None),
         }
-        Ok(sum)
     }
 }

@@ -3,13 +3,12 @@
 use alloy::transports::http::reqwest;
 use anyhow::{Context, Result};
 use gear_exe_primitives::{H256, host, signature::CompactSignature};
+use gear_exe_tests::machine::{TICKS, processor};
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
-/// Clock ticks of `/proc` in a second: the kernel's interface has had this number on all Linux platforms for decades.
-const TICKS: u64 = 100;
 /// Signatures that are checked to see what one costs.
 const CHECKS: u32 = 200;
 
@@ -28,13 +27,6 @@ pub struct Snapshot {
     metrics: Vec<BTreeMap<String, f64>>,
 }
 
-fn ticks(text: &str) -> Option<Duration> {
-    // Behind the name, which is in brackets and may hold anything, come the third field and so on.
-    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    let used: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-    Some(Duration::from_millis(used * 1_000 / TICKS))
-}
-
 /// `tokio-rt-worker-3` and its like are one group.
 fn group(name: &str) -> String {
     name.trim()
@@ -46,7 +38,10 @@ fn process(pid: u32) -> Result<Busy> {
     let mut busy = Busy::new();
     let whole = std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .with_context(|| format!("process {pid} has ended"))?;
-    busy.insert(String::new(), ticks(&whole).context("no processor time")?);
+    busy.insert(
+        String::new(),
+        processor(&whole).context("no processor time")?,
+    );
     for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
         let folder = task?.path();
         // A thread may end at any time.
@@ -56,7 +51,7 @@ fn process(pid: u32) -> Result<Busy> {
         ) else {
             continue;
         };
-        if let Some(used) = ticks(&stat) {
+        if let Some(used) = processor(&stat) {
             *busy.entry(group(&name)).or_default() += used;
         }
     }
@@ -241,8 +236,6 @@ mod tests {
 
     #[test]
     fn figures_of_the_kernel_are_read() {
-        let stat = "42 (a (strange) name) S 1 42 42 0 -1 4194304 5 0 0 0 150 50 0 0 20 0 1 0 9";
-        assert_eq!(ticks(stat), Some(Duration::from_secs(2)));
         assert_eq!(group("tokio-rt-worker-12\n"), "tokio-rt-worker");
         assert_eq!(group("executor#3"), "executor");
         let busy = process(std::process::id()).unwrap();
