@@ -5,12 +5,13 @@
 //! roots, receipts, gas and order on every machine, with any number of threads, the first time and the tenth. Data flow:
 //! `code` takes WASM in; `round` takes events and messages in, has the programs that `vm` holds in memory run them, and
 //! makes transitions and receipts; `state` keeps everything by content; `query` answers readers, `proof` convinces them,
-//! and `snapshot` takes a state to another machine.
+//! and `snapshot` and `objects` take a state to another machine, or mend it.
 
 mod allocations;
 mod code;
 mod error;
 pub mod gas;
+mod objects;
 mod proof;
 mod query;
 mod request;

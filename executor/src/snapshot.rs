@@ -126,8 +126,8 @@ impl Iterator for Export {
 /// A state that is being imported. What was taken is on disk: after a restart the import of the same root goes on where it
 /// stood.
 pub struct Import<'a> {
-    executor: &'a Executor,
-    stage: Stage,
+    pub(crate) executor: &'a Executor,
+    pub(crate) stage: Stage,
 }
 
 impl Import<'_> {

@@ -95,7 +95,8 @@ impl Codes {
     /// Validates, compiles and stores a code.
     pub(crate) fn add(&self, wasm: &[u8]) -> Result<CodeId, CodeError> {
         let id = CodeId::of(wasm);
-        if self.disk.contains(Table::Codes, id.0)? {
+        // What is damaged there is put back.
+        if matches!(self.wasm(id), Ok(Some(_))) {
             return Ok(id);
         }
         let facts = validate::validate(wasm)?;
@@ -139,7 +140,14 @@ impl Codes {
                 return Ok(Some(cached.code.clone()));
             }
         }
-        let Some(wasm) = self.wasm(id)? else {
+        let wasm = match self.wasm(id) {
+            Err(crate::StoreError::Corrupt(_)) => {
+                tracing::error!(code = %id, "the stored bytes of a code are damaged; they have to be fetched again");
+                None
+            }
+            wasm => wasm?,
+        };
+        let Some(wasm) = wasm else {
             return Ok(None);
         };
         let facts = validate::validate(&wasm)?;

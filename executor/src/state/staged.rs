@@ -52,6 +52,14 @@ impl Disk {
         self.contains(Table::Staged, key(link))
     }
 
+    /// Whether an object or code is part of the store, with everything that it names.
+    pub(crate) fn has(&self, link: Link) -> Result<bool, StoreError> {
+        match link.kind {
+            Kind::Code => self.contains(Table::Codes, link.hash),
+            _ => self.contains(Table::Content, link.hash),
+        }
+    }
+
     /// Begins a snapshot, and drops what there was of another.
     pub(crate) fn begin_stage(&self, stage: &Stage) -> Result<(), StoreError> {
         let transaction = self.database.begin_write()?;
@@ -118,6 +126,7 @@ impl Disk {
             let mut counts = transaction.open_table(Table::References.definition())?;
             let mut format = transaction.open_table(Table::Format.definition())?;
             let staged = transaction.open_table(Table::Staged.definition())?;
+            let mut named = Vec::new();
             for row in staged.iter()? {
                 let (key, value) = row?;
                 let key = H256(key.value());
@@ -127,8 +136,17 @@ impl Disk {
                 let links = Object::links_of(value.value()).ok_or(StoreError::Corrupt(key))?;
                 for link in links {
                     refer(&mut counts, link, 1)?;
+                    if content.get(link.0)?.is_none() {
+                        named.push(link);
+                    }
                 }
                 content.insert(key.0, value.value())?;
+            }
+            // What was stored already when it was due may have been forgotten since.
+            for link in named {
+                if content.get(link.0)?.is_none() {
+                    return Err(StoreError::Missing(link));
+                }
             }
             if content.get(root.0)?.is_none() {
                 return Err(StoreError::Missing(root));

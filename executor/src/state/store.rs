@@ -114,7 +114,12 @@ impl Object {
         }
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
+    /// What [kind](Kind::tag) it is.
+    pub(crate) const fn tag(&self) -> u8 {
+        self.tag
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let count = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
         let mut all = Vec::with_capacity(5 + 32 * self.links.len() + self.bytes.len());
         all.push(self.tag);
@@ -393,7 +398,7 @@ impl Disk {
             .collect()
     }
 
-    fn object(&self, hash: H256) -> Result<Object, StoreError> {
+    pub(crate) fn object(&self, hash: H256) -> Result<Object, StoreError> {
         self.read.fetch_add(1, Relaxed);
         object(&self.database.begin_read()?, hash)
     }
