@@ -206,6 +206,12 @@ impl Codes {
         }
     }
 
+    /// A code has come from another node.
+    pub fn came(&self, code_id: CodeId) {
+        self.needed.write().remove(&code_id);
+        self.added.send_modify(|count| *count += 1);
+    }
+
     /// Changes whenever a code was added to the executor.
     pub fn added(&self) -> watch::Receiver<u64> {
         self.added.subscribe()

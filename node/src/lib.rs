@@ -24,3 +24,5 @@ pub mod settlement_service;
 pub mod stakes;
 pub mod status;
 pub mod store;
+pub mod stores;
+pub mod sync;

@@ -110,6 +110,18 @@ pub struct Metrics {
     pub certified: Gauge<U64>,
     /// Validators that have signed two outcomes of one block, as often as that was seen.
     pub contradictions: Counter<U64>,
+    /// Rounds executed since the start of the process.
+    pub rounds: Counter<U64>,
+    /// Chain block of the round whose state was taken from other nodes last; zero if none was.
+    pub taken_round: Gauge<U64>,
+    /// Objects and codes taken from other nodes, with a state or to mend the store.
+    pub objects_taken: Counter<U64>,
+    /// Objects and codes of the store that were damaged, and were put back.
+    pub objects_mended: Counter<U64>,
+    /// Stores that could not be opened, and were set aside.
+    pub stores_set_aside: Counter<U64>,
+    /// Questions of other nodes for states and batches that were answered.
+    pub state_answers: Counter<U64>,
     /// Gas burned by rounds.
     pub gas_burned: Counter<U64>,
     /// Messages that ended in rounds.
@@ -237,6 +249,27 @@ impl Metrics {
             contradictions: counter(
                 "contradictions_total",
                 "Validators that have signed two outcomes of one block",
+            )?,
+            rounds: counter("rounds_total", "Rounds executed since the start")?,
+            taken_round: gauge(
+                "taken_round",
+                "Chain block of the round whose state was taken from other nodes last",
+            )?,
+            objects_taken: counter(
+                "objects_taken_total",
+                "Objects and codes taken from other nodes",
+            )?,
+            objects_mended: counter(
+                "objects_mended_total",
+                "Objects and codes of the store that were damaged, and were put back",
+            )?,
+            stores_set_aside: counter(
+                "stores_set_aside_total",
+                "Stores that could not be opened, and were set aside",
+            )?,
+            state_answers: counter(
+                "state_answers_total",
+                "Questions of other nodes for states and batches that were answered",
             )?,
             gas_burned: counter("gas_burned_total", "Gas burned by rounds")?,
             messages: counter("messages_total", "Messages that ended in rounds")?,

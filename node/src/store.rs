@@ -21,6 +21,8 @@ pub const ETHEREUM_EVENTS: Table = Table::new("ethereum-events");
 pub const CODE_REQUESTS: Table = Table::new("code-requests");
 /// Verdicts of this node, by code and request.
 pub const CODE_VERDICTS: Table = Table::new("code-verdicts");
+/// What there is one of, by its name.
+pub const META: Table = Table::new("meta");
 /// Executed rounds by block hash.
 pub const ROUNDS: Table = Table::new("rounds");
 /// The newest executed block by the hash of its anchor.
@@ -44,7 +46,8 @@ pub const BUILT: Table = Table::new("built");
 /// Batches that were built, by digest.
 pub const BATCHES: Table = Table::new("batches");
 
-const ALL: [Table; 16] = [
+const ALL: [Table; 17] = [
+    META,
     ETHEREUM_BLOCKS,
     ETHEREUM_RLP,
     ETHEREUM_EVENTS,
@@ -72,6 +75,29 @@ pub enum StoreError {
     /// An entry does not decode.
     #[error("the node's database holds a damaged entry in table `{0}`")]
     Corrupt(String),
+}
+
+impl StoreError {
+    /// Whether the file is damaged, and not just in use.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Database(error) => is_damage(error),
+            Self::Corrupt(_) => true,
+        }
+    }
+}
+
+/// Whether a database's file is damaged, and not just in use, or written by another version.
+pub fn is_damage(error: &redb::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+    match error {
+        redb::Error::Corrupted(_)
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TypeDefinitionChanged { .. } => true,
+        redb::Error::Io(error) => matches!(error.kind(), InvalidData | UnexpectedEof),
+        _ => false,
+    }
 }
 
 macro_rules! database {
@@ -239,6 +265,21 @@ impl Store {
         self.write(changes, Durability::None)
     }
 
+    /// Removes everything that is in these tables.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database fails; nothing is changed then.
+    pub fn empty(&self, tables: &[Table]) -> Result<(), StoreError> {
+        let transaction = self.0.begin_write()?;
+        for table in tables {
+            transaction.delete_table(*table)?;
+            transaction.open_table(*table)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
     fn write(
         &self,
         changes: impl IntoIterator<Item = Change>,
@@ -289,9 +330,13 @@ mod tests {
             .apply([delete(ROUNDS, b"ab"), put(ROUNDS, b"ac", &1u8)])
             .unwrap();
         assert!(!store.contains(ROUNDS, b"ab").unwrap());
+        store.apply([put(META, b"ab", &1u64)]).unwrap();
         assert!(matches!(
             store.get::<u64>(ROUNDS, b"ac"),
             Err(StoreError::Corrupt(table)) if table == "rounds"
         ));
+        store.empty(&[ROUNDS]).unwrap();
+        assert!(!store.contains(ROUNDS, b"ac").unwrap());
+        assert!(store.contains(META, b"ab").unwrap());
     }
 }

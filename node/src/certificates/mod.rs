@@ -12,7 +12,7 @@ pub mod faults;
 pub mod gossip;
 pub mod journal;
 mod judge;
-mod limits;
+pub(crate) mod limits;
 pub mod promises;
 #[cfg(test)]
 mod tests;

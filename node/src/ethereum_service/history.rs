@@ -1,14 +1,15 @@
 //! What this node has seen of Ethereum, kept by block hash: headers, the events that receipts prove, and the batch that
 //! the Router holds after each block. Reads never wait for an Ethereum node.
 //!
-//! A block is taken in after its parent only, so what is known is a tree that hangs on the first anchor. Blocks of
+//! A block is taken in after its parent only, so what is known is a tree that hangs on the first anchor, and, in a node that
+//! has joined later, on the anchor of the round whose state it has taken. Blocks of
 //! branches that Ethereum has left stay: rounds of ours may be built on them, and Ethereum may come back.
 
 use crate::{
     codes::CodeRequest,
     store::{
-        CODE_REQUESTS, Change, ETHEREUM_BLOCKS, ETHEREUM_EVENTS, ETHEREUM_RLP, Store, StoreError,
-        put,
+        CODE_REQUESTS, Change, ETHEREUM_BLOCKS, ETHEREUM_EVENTS, ETHEREUM_RLP, META, Store,
+        StoreError, put,
     },
 };
 use codec::{Decode, Encode};
@@ -17,8 +18,15 @@ use gear_exe_primitives::{
     batch::AppliedBatch,
     ethereum::{BlockId, EthereumBlock, EthereumEvent, EthereumHeader, MirrorEvent, RouterEvent},
 };
-use std::sync::Arc;
+use parking_lot::RwLock;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use tokio::sync::watch;
+
+/// Where the first anchor is kept: who has joined later cannot read it from the chain again.
+const FIRST: &[u8] = b"first-anchor";
 
 /// An Ethereum block as it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -45,7 +53,9 @@ pub enum FoldError {
 /// The tree of known Ethereum blocks.
 pub struct History {
     store: Arc<Store>,
-    first: EthereumHeader,
+    first: RwLock<EthereumHeader>,
+    /// Where to begin is not known yet.
+    held: AtomicBool,
     grown: watch::Sender<u64>,
 }
 
@@ -60,27 +70,91 @@ impl History {
         first: EthereumHeader,
         router: AppliedBatch,
     ) -> Result<Self, StoreError> {
+        Self::begin(store, Some((first, router)))
+    }
+
+    /// Opens it with the first anchor, and what the Router holds there, or with the one that is kept. With neither it is
+    /// [held](Self::is_held).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails.
+    pub fn begin(
+        store: Arc<Store>,
+        first: Option<(EthereumHeader, AppliedBatch)>,
+    ) -> Result<Self, StoreError> {
+        let kept: Option<(EthereumHeader, AppliedBatch)> = store.get(META, FIRST)?;
         let history = Self {
             store,
-            first,
+            first: RwLock::default(),
+            held: AtomicBool::new(true),
             grown: watch::Sender::new(0),
         };
-        if history.block(first.hash)?.is_none() {
-            let seen = SeenBlock {
-                header: first,
-                router,
-                events: false,
-            };
-            history
-                .store
-                .apply([put(ETHEREUM_BLOCKS, first.hash, &seen)])?;
+        if let Some((first, router)) = kept.or(first) {
+            history.hang(first, router, kept.is_none())?;
+            *history.first.write() = first;
+            history.release();
         }
         Ok(history)
     }
 
+    /// Makes a block one on which others hang.
+    fn hang(
+        &self,
+        header: EthereumHeader,
+        router: AppliedBatch,
+        first: bool,
+    ) -> Result<(), StoreError> {
+        let mut changes = Vec::new();
+        if self.block(header.hash)?.is_none() {
+            let seen = SeenBlock {
+                header,
+                router,
+                events: false,
+            };
+            changes.push(put(ETHEREUM_BLOCKS, header.hash, &seen));
+        }
+        if first {
+            changes.push(put(META, FIRST, &(header, router)));
+        }
+        self.store.apply(changes)
+    }
+
+    /// Begins anew with this block, which the chain says was an anchor, and where a quorum says that the Router holds
+    /// `router`: nothing before it is needed any more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails.
+    pub fn adopt(&self, header: EthereumHeader, router: AppliedBatch) -> Result<(), StoreError> {
+        let without = *self.first.read() == EthereumHeader::default();
+        self.hang(header, router, without)?;
+        if without {
+            *self.first.write() = header;
+        }
+        self.release();
+        self.grown.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    /// Nothing is fetched until it is known where to begin.
+    pub fn hold(&self) {
+        self.held.store(true, Ordering::Relaxed);
+    }
+
+    /// Blocks are fetched from now on.
+    pub fn release(&self) {
+        self.held.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether nothing is fetched yet.
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
+    }
+
     /// The first anchor.
-    pub const fn first(&self) -> EthereumHeader {
-        self.first
+    pub fn first(&self) -> EthereumHeader {
+        *self.first.read()
     }
 
     /// Changes whenever a block was taken in.
@@ -138,7 +212,7 @@ impl History {
             return Ok(None);
         };
         for _ in 0..depth {
-            if header.hash == self.first.hash {
+            if header.hash == self.first().hash {
                 break;
             }
             let Some(parent) = self.block(header.parent)? else {
@@ -362,6 +436,28 @@ pub(crate) mod tests {
         let requests = store.scan::<CodeRequest>(CODE_REQUESTS, &[]).unwrap();
         assert_eq!(requests.len(), 1);
         assert_eq!(requests[0].1.blob_hashes, [H256::repeat_byte(9)]);
+    }
+
+    #[test]
+    fn whoever_joins_later_begins_later_and_remembers_where() {
+        let store = Arc::new(Store::in_memory().unwrap());
+        let history = History::begin(store.clone(), None).unwrap();
+        assert!(history.is_held());
+        let anchor = header(7, 1, 1);
+        history.adopt(anchor, batch(3)).unwrap();
+        assert!(!history.is_held());
+        let next = header(8, 1, 1);
+        history.fold(holding(next, &[]), &[]).unwrap();
+        assert_eq!(router(&history, next), 3);
+        let again = History::begin(store, None).unwrap();
+        assert!(!again.is_held());
+        assert_eq!(again.first(), anchor);
+        // One that knows the first anchor keeps it beside.
+        let history = self::history();
+        history.adopt(anchor, batch(3)).unwrap();
+        assert_eq!(history.first(), header(0, 1, 1));
+        history.fold(holding(next, &[]), &[]).unwrap();
+        assert_eq!(router(&history, next), 3);
     }
 
     #[test]

@@ -304,6 +304,9 @@ impl EthereumService {
 
     /// Takes in the head and what is wanted. Returns whether everything is there.
     async fn catch_up(&self, observer: &Observer) -> bool {
+        if self.history.is_held() {
+            return false;
+        }
         let mut done = true;
         let head = self.seen.read().head;
         if let Some(head) = head {

@@ -51,6 +51,9 @@ pub enum BaseError {
         /// Its last round.
         round: u64,
     },
+    /// What would have to be known lies before the round whose state this node has taken from others.
+    #[error("what this node has begins with round {}, which is too late", .0.number)]
+    Floor(ChainBlock),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -165,6 +168,9 @@ impl Ends<'_> {
             if cursor.block.number <= self.router.last_round || cursor.block.number == 0 {
                 break false;
             }
+            if cursor.is_taken() {
+                return Err(BaseError::Floor(cursor.block));
+            }
             cursor = self.rounds.executed(cursor.base.hash)?;
         };
         self.known
@@ -206,6 +212,9 @@ pub fn find_base(
                         round: router.last_round,
                     });
                 }
+                if record.is_taken() {
+                    return Err(BaseError::Floor(record.block));
+                }
                 record.parent
             }
             Known::Waiting { parent, anchor } => {
@@ -241,7 +250,7 @@ impl Step {
 /// # Errors
 ///
 /// [`BaseError::Round`] if the seal's round is not executed, [`BaseError::None`] if its path does not lead to the
-/// Router's last round.
+/// Router's last round, [`BaseError::Floor`] if this node does not know all of it.
 pub fn path_since(
     seal: H256,
     router: &AppliedBatch,
@@ -251,6 +260,9 @@ pub fn path_since(
     let mut cursor = rounds.executed(seal)?;
     let anchor = cursor.anchor.hash;
     while cursor.block.number > router.last_round {
+        if cursor.is_taken() {
+            return Err(BaseError::Floor(cursor.block));
+        }
         path.push(cursor.block);
         cursor = rounds.executed(cursor.base.hash)?;
     }

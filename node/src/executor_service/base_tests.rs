@@ -278,3 +278,56 @@ fn deep_rewinds_look_at_each_round_once() {
         Err(BaseError::None { .. })
     ));
 }
+
+/// A round whose state was taken from others, in place of all before it.
+fn take(world: &mut World, number: u64, anchor: EthereumHeader, router: AppliedBatch) {
+    let Some(Known::Executed(record)) = world.rounds.get(&hash(number)).cloned() else {
+        panic!("round {number} is not executed");
+    };
+    let taken = RoundRecord {
+        base: record.block,
+        anchor,
+        router,
+        ..record
+    };
+    assert!(taken.is_taken());
+    world.rounds.retain(|_, known| match known {
+        Known::Executed(record) => record.block.number >= number,
+        Known::Waiting { .. } => true,
+    });
+    world.rounds.insert(hash(number), Known::Executed(taken));
+}
+
+#[test]
+fn what_lies_before_a_taken_round_is_not_guessed() {
+    let mut world = World::new();
+    for number in 1..=5 {
+        world.execute(number, main(1), NONE);
+    }
+    take(&mut world, 5, main(1), NONE);
+    // As long as nothing from before is asked for, it is like any other.
+    assert_eq!(world.find(6, main(2), NONE).unwrap(), 5);
+    world.execute(6, main(2), NONE);
+    world.execute(7, main(2), NONE);
+    // A batch that ends in a round that is known, or in the taken one.
+    assert_eq!(world.find(8, main(3), ending(1, 6, 6)).unwrap(), 7);
+    assert_eq!(world.find(8, main(3), ending(1, 5, 5)).unwrap(), 7);
+    // One that ends before: whether that is on the path nobody here knows.
+    assert!(matches!(
+        world.find(8, main(3), ending(1, 4, 4)),
+        Err(BaseError::Floor(floor)) if floor == block(5)
+    ));
+    // Nor on what to build when Ethereum leaves the anchor.
+    assert!(matches!(world.find(8, side(2), NONE), Ok(5)));
+    assert!(matches!(
+        world.find(8, main(0), NONE),
+        Err(BaseError::Floor(floor)) if floor == block(5)
+    ));
+    // Nor what a batch would have to hold.
+    assert!(matches!(
+        path_since(hash(7), &NONE, &world),
+        Err(BaseError::Floor(floor)) if floor == block(5)
+    ));
+    let known = path_since(hash(7), &ending(1, 5, 5), &world).unwrap();
+    assert_eq!(known.len(), 2);
+}

@@ -5,10 +5,13 @@
 //! chain itself, from the best block down to what is executed, and lets the workers only wake it. Outcomes are kept by
 //! block hash and states by content: a fork costs its own execution, and a restart goes on at the last stored round.
 //!
-//! [`worker`] does the work, [`base`] says on what a round is executed, [`records`] keeps what was done.
+//! [`worker`] does the work, [`base`] says on what a round is executed, [`records`] keeps what was done. What stands in the
+//! way and other nodes have is [asked for](crate::sync).
 
 pub mod base;
 pub mod chain;
+pub mod finality;
+pub mod joining;
 pub mod records;
 pub mod worker;
 
@@ -17,6 +20,7 @@ use crate::{
     ethereum_service::EthereumService,
     metrics::{Alarm, Metrics},
     rounds::{ExecutedRound, Rounds},
+    sync::demands::Demands,
 };
 use gear_exe_executor::Executor;
 use gear_exe_primitives::{H256, round::ChainBlock};
@@ -51,6 +55,7 @@ pub struct ExecutorService {
     codes: Arc<Codes>,
     published: Arc<Published>,
     wake: Arc<Notify>,
+    demands: Arc<Demands>,
     /// The Ethereum block that a round waits for, and since when.
     waiting: Mutex<Option<(H256, Instant)>>,
 }
@@ -82,6 +87,7 @@ impl ExecutorService {
         ethereum: Arc<EthereumService>,
         codes: Arc<Codes>,
         wake: Arc<Notify>,
+        demands: Arc<Demands>,
     ) -> Arc<Self> {
         Arc::new(Self {
             worker: Arc::new(worker),
@@ -92,6 +98,7 @@ impl ExecutorService {
                 sender: broadcast::channel(BROADCAST).0,
             }),
             wake,
+            demands,
             waiting: Mutex::new(None),
         })
     }
@@ -135,10 +142,19 @@ impl ExecutorService {
         &self.worker.metrics
     }
 
+    /// An object of the executor's store is asked of other nodes.
+    fn damaged(&self, hash: H256, says: String) {
+        self.metrics().raise(Alarm::StoreDamaged, says);
+        self.demands.want(|wants| {
+            wants.objects.insert(hash);
+        });
+    }
+
     fn blocked(&self, block: ChainBlock, lacking: Lacking) {
         let says = format!("round {} waits: {lacking}", block.number);
         match lacking {
             Lacking::Ethereum(hash) => {
+                self.ethereum.history().release();
                 self.ethereum.want(hash);
                 let mut waiting = self.waiting.lock();
                 let since = match *waiting {
@@ -154,10 +170,22 @@ impl ExecutorService {
             }
             Lacking::Code(code) => {
                 self.codes.need(code);
+                self.demands.want(|wants| {
+                    wants.codes.insert(code);
+                });
                 self.metrics().raise(Alarm::CodeMissing, says);
             }
             Lacking::Version(_) => self.metrics().raise(Alarm::ExecutorVersion, says),
             Lacking::Round(_) => tracing::debug!("{says}"),
+            Lacking::Far(_) => {
+                tracing::debug!("{says}");
+                self.demands.want(|wants| wants.far = true);
+            }
+            Lacking::Floor(_) => {
+                tracing::debug!("{says}");
+                self.demands.want(|wants| wants.floor = Some(block));
+            }
+            Lacking::Damaged(hash, _) => self.damaged(hash, says),
             Lacking::Fault(alarm, _) => self.metrics().raise(alarm, says),
         }
     }
@@ -170,8 +198,10 @@ impl Rounds for ExecutorService {
 
     fn round(&self, block: H256) -> Option<ExecutedRound> {
         self.worker.round(block).unwrap_or_else(|lacking| {
-            if let Lacking::Fault(alarm, says) = lacking {
-                self.metrics().raise(alarm, says);
+            match lacking {
+                Lacking::Fault(alarm, says) => self.metrics().raise(alarm, says),
+                Lacking::Damaged(hash, says) => self.damaged(hash, says),
+                _ => {}
             }
             None
         })
@@ -208,4 +238,4 @@ impl Rounds for ExecutorService {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,6 +11,7 @@ use gear_exe_primitives::{
     ethereum::EthereumHeader,
     report::NativeId,
     round::{ChainBlock, ExecutionParameters, RoundOutcome},
+    runtime_api::RoundFacts,
 };
 use std::sync::Arc;
 
@@ -21,7 +22,8 @@ pub struct RoundRecord {
     pub block: ChainBlock,
     /// That block's parent.
     pub parent: H256,
-    /// The block on whose outcome it was executed. The genesis block's is itself.
+    /// The block on whose outcome it was executed. The genesis block's is itself, and so is that of a block whose state was
+    /// taken from others.
     pub base: ChainBlock,
     /// The block's anchor.
     pub anchor: EthereumHeader,
@@ -72,6 +74,39 @@ impl RoundRecord {
             changes: false,
             ended: Vec::new(),
         }
+    }
+
+    /// A round that others have executed and a quorum has certified, and whose state was taken from them. What else came out
+    /// of it is not known. That messages may be left makes sure that the next round is executed: what is quiet comes out the
+    /// same.
+    pub fn taken(
+        block: ChainBlock,
+        parent: H256,
+        facts: RoundFacts,
+        router: AppliedBatch,
+        state_root: H256,
+    ) -> Self {
+        Self {
+            block,
+            parent,
+            base: block,
+            anchor: facts.anchor,
+            router,
+            codes: facts.codes,
+            natives: facts.natives,
+            parameters: facts.parameters,
+            quiet: true,
+            state_root,
+            work_left: true,
+            starved: Vec::new(),
+            changes: false,
+            ended: Vec::new(),
+        }
+    }
+
+    /// Whether its state was taken from others. Neither is its outcome known, nor what came before.
+    pub fn is_taken(&self) -> bool {
+        self.base == self.block && self.block.number > 0
     }
 
     /// The outcome of a round in which nothing could change.
@@ -153,7 +188,7 @@ impl Records {
         .chain(taken)
         .chain(ended)
         .collect();
-        if record.quiet && !record.block.number.is_multiple_of(64) {
+        if record.quiet && !record.is_taken() && !record.block.number.is_multiple_of(64) {
             self.0.apply_soon(changes)
         } else {
             self.0.apply(changes)
@@ -205,6 +240,16 @@ impl Records {
             cursor = record.parent;
         }
         Ok(found)
+    }
+
+    /// Forgets all records: what they tell of is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails.
+    pub fn forget_all(&self) -> Result<(), StoreError> {
+        self.0
+            .empty(&[ROUNDS, ROUNDS_BY_ANCHOR, NATIVES_TAKEN, NATIVES_ENDED])
     }
 
     /// Forgets the records of these blocks.

@@ -7,6 +7,7 @@ use crate::{
     executor_service::{
         base::tests::{block, ending, hash},
         chain::{Chain, ChainError, Place},
+        joining::Joining,
         records::Records,
     },
     store::Store,
@@ -25,9 +26,9 @@ use parking_lot::Mutex;
 use std::{collections::BTreeMap, path::Path};
 
 #[derive(Default)]
-struct TestChain {
+pub(crate) struct TestChain {
     blocks: Mutex<BTreeMap<H256, (Place, RoundFacts)>>,
-    best: Mutex<ChainBlock>,
+    pub(crate) best: Mutex<ChainBlock>,
     finalised: Mutex<H256>,
     natives: Mutex<BTreeMap<MessageId, NativeMessage>>,
 }
@@ -77,7 +78,7 @@ impl Chain for TestChain {
 
 impl TestChain {
     /// Puts a block on `parent` and makes it the best.
-    fn push(
+    pub(crate) fn push(
         &self,
         block: ChainBlock,
         parent: H256,
@@ -100,29 +101,29 @@ impl TestChain {
         *self.best.lock() = block;
     }
 
-    fn extend(&self, anchor: EthereumHeader, codes: &[CodeId]) {
+    pub(crate) fn extend(&self, anchor: EthereumHeader, codes: &[CodeId]) {
         let best = self.best();
         self.push(block(best.number + 1), best.hash, anchor, false, codes);
     }
 }
 
-const PROGRAM: H160 = H160::repeat_byte(0x11);
+pub(crate) const PROGRAM: H160 = H160::repeat_byte(0x11);
 
-fn code() -> Vec<u8> {
+pub(crate) fn code() -> Vec<u8> {
     wat::parse_str(
         r#"(module (import "env" "memory" (memory 1)) (func (export "init")) (func (export "handle")))"#,
     )
     .unwrap()
 }
 
-fn mirror(event: MirrorEvent) -> EthereumEvent {
+pub(crate) fn mirror(event: MirrorEvent) -> EthereumEvent {
     EthereumEvent::Mirror {
         actor_id: PROGRAM.into(),
         event,
     }
 }
 
-fn message(number: u8) -> EthereumEvent {
+pub(crate) fn message(number: u8) -> EthereumEvent {
     mirror(MirrorEvent::MessageQueueingRequested {
         id: MessageId::from([number; 32]),
         source: H160::repeat_byte(0x22),
@@ -133,7 +134,7 @@ fn message(number: u8) -> EthereumEvent {
 }
 
 /// Ethereum block 1: a program is created, paid for, and sent a message.
-fn first_events() -> EthereumBlock {
+pub(crate) fn first_events() -> EthereumBlock {
     EthereumBlock {
         header: header(1, 1, 1),
         events: vec![
@@ -149,14 +150,19 @@ fn first_events() -> EthereumBlock {
     }
 }
 
-struct World {
-    chain: Arc<TestChain>,
-    worker: Worker,
+pub(crate) struct World {
+    pub(crate) chain: Arc<TestChain>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) worker: Arc<Worker>,
     published: Published,
 }
 
 impl World {
     fn open(folder: &Path, chain: Arc<TestChain>) -> Self {
+        Self::joining(folder, chain, Joining::default())
+    }
+
+    pub(crate) fn joining(folder: &Path, chain: Arc<TestChain>, joining: Joining) -> Self {
         let store = Arc::new(Store::open(&folder.join("node.redb")).unwrap());
         let executor = Executor::open(ExecutorConfig {
             path: Some(folder.join("executor.redb")),
@@ -166,38 +172,40 @@ impl World {
         let history =
             History::open(store.clone(), header(0, 1, 1), AppliedBatch::default()).unwrap();
         Self {
-            worker: Worker {
+            worker: Arc::new(Worker {
                 chain: chain.clone(),
                 history: Arc::new(history),
                 executor: Arc::new(executor.unwrap()),
-                records: Records::new(store),
+                records: Records::new(store.clone()),
                 metrics: Metrics::new(None).unwrap(),
                 keep_rounds: 0,
                 facts: Default::default(),
-            },
+                joining,
+            }),
             published: Published {
                 best: RwLock::new(None),
                 sender: broadcast::channel(64).0,
             },
+            store,
             chain,
         }
     }
 
-    fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         let chain = Arc::new(TestChain::default());
         chain.push(block(0), H256::zero(), header(0, 1, 1), false, &[]);
         Self::open(folder, chain)
     }
 
-    fn pass(&self) -> Pass {
+    pub(crate) fn pass(&self) -> Pass {
         self.worker.pass(&self.published)
     }
 
-    fn done(&self) {
+    pub(crate) fn done(&self) {
         assert!(matches!(self.pass(), Pass::Done));
     }
 
-    fn best(&self) -> ExecutedRound {
+    pub(crate) fn best(&self) -> ExecutedRound {
         self.published.best.read().clone().unwrap()
     }
 

@@ -4,6 +4,7 @@
 use super::{
     base::{BaseError, Known, Rounds as RoundsByBlock, find_base},
     chain::{Chain, ChainError, Place},
+    joining::{FAR, Joining},
     records::{Records, RoundRecord},
 };
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     rounds::ExecutedRound,
     store::StoreError,
 };
-use gear_exe_executor::{Executor, RoundError};
+use gear_exe_executor::{Executor, RoundError, StoreError as ExecutorStoreError};
 use gear_exe_primitives::{
     CodeId, H256,
     ethereum::{EthereumBlock, EthereumHeader},
@@ -51,6 +52,18 @@ pub enum Lacking {
     /// The executor's version.
     #[error("executor version {0} is not known to this node: update it; until then it abstains")]
     Version(u32),
+    /// More rounds than can be executed, or need to be: others have the state after this one.
+    #[error(
+        "its state is to be taken from other nodes: it is far behind, and others have round {}",
+        .0.number
+    )]
+    Far(ChainBlock),
+    /// Something from before this round, with which what this node has begins.
+    #[error("what this node has begins with round {}, which is too late", .0.number)]
+    Floor(ChainBlock),
+    /// An object of the executor's store.
+    #[error("{1}")]
+    Damaged(H256, String),
     /// Nothing that comes by itself.
     #[error("{1}")]
     Fault(Alarm, String),
@@ -61,6 +74,7 @@ impl From<BaseError> for Lacking {
         match error {
             BaseError::Round(block) => Self::Round(block),
             BaseError::Ethereum(block) => Self::Ethereum(block),
+            BaseError::Floor(block) => Self::Floor(block),
             BaseError::Store(error) => error.into(),
             BaseError::Chain(error) => error.into(),
             BaseError::None { .. } => Self::Fault(Alarm::ExecutorFault, error.to_string()),
@@ -85,10 +99,15 @@ impl From<RoundError> for Lacking {
         match error {
             RoundError::MissingCode(code) => Self::Code(code),
             RoundError::Version(version) => Self::Version(version),
-            RoundError::Store(error) => Self::Fault(
-                Alarm::StoreDamaged,
-                format!("the executor's store is damaged: {error}"),
-            ),
+            RoundError::Store(error) => {
+                let says = format!("the executor's store is damaged: {error}");
+                match error {
+                    ExecutorStoreError::Corrupt(hash) | ExecutorStoreError::Missing(hash) => {
+                        Self::Damaged(hash, says)
+                    }
+                    _ => Self::Fault(Alarm::StoreDamaged, says),
+                }
+            }
             error => Self::Fault(Alarm::ExecutorFault, error.to_string()),
         }
     }
@@ -127,6 +146,8 @@ pub struct Worker {
     pub keep_rounds: u64,
     /// Facts of blocks that are not executed yet.
     pub facts: Mutex<HashMap<H256, RoundFacts>>,
+    /// From where the state can be taken.
+    pub joining: Joining,
 }
 
 impl RoundsByBlock for Worker {
@@ -143,7 +164,12 @@ impl RoundsByBlock for Worker {
 }
 
 impl Worker {
-    fn facts(&self, block: H256) -> Result<RoundFacts, ChainError> {
+    /// What a block says of its round.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError`] if its state is not kept.
+    pub fn facts(&self, block: H256) -> Result<RoundFacts, ChainError> {
         if let Some(facts) = self.facts.lock().get(&block) {
             return Ok(facts.clone());
         }
@@ -160,8 +186,26 @@ impl Worker {
     fn backlog(&self) -> Result<(Vec<Place>, H256), Lacking> {
         let mut backlog = Vec::new();
         let mut cursor = self.chain.best().hash;
+        let mut target = None;
         while !self.records.contains(cursor)? {
-            let place = self.chain.place(cursor)?;
+            if backlog.len() == 2 {
+                target = self.join_target();
+            }
+            let place = match self.chain.place(cursor) {
+                // A node that has joined may not have the headers before.
+                Err(ChainError::Unknown(_))
+                    if !backlog.is_empty() && self.join_target().is_some() =>
+                {
+                    let target = self.join_target().unwrap_or_default();
+                    return Err(Lacking::Far(target));
+                }
+                place => place?,
+            };
+            if let Some(target) = target
+                && place.block.number.saturating_add(FAR) < target.number
+            {
+                return Err(Lacking::Far(target));
+            }
             if place.block.number == 0 {
                 self.records.keep(&self.genesis(cursor)?)?;
                 break;
@@ -234,6 +278,7 @@ impl Worker {
                     }
                 }
                 Err(lacking) => {
+                    let lacking = self.or_far(place.block, lacking);
                     blocked.get_or_insert((place.block, lacking));
                 }
             }
@@ -298,9 +343,10 @@ impl Worker {
         Ok(old.len())
     }
 
-    /// A stored round with its outcome.
+    /// A stored round with its outcome; nothing if it is not executed here.
     pub fn round(&self, block: H256) -> Result<Option<ExecutedRound>, Lacking> {
-        let Some(record) = self.records.get(block)? else {
+        let record = self.records.get(block)?;
+        let Some(record) = record.filter(|record| !record.is_taken()) else {
             return Ok(None);
         };
         let outcome = outcome_of(&record, &self.executor)?;
@@ -367,6 +413,7 @@ impl Worker {
             outcome
         };
         self.records.keep(&record)?;
+        self.metrics.rounds.inc();
         self.tell(&record, &outcome);
         Ok(executed(&record, outcome))
     }

@@ -11,28 +11,39 @@ use crate::{
     codes::Codes,
     equivocations::Equivocations,
     ethereum_service::{EthereumService, History},
-    executor_service::{ExecutorService, chain::ClientChain, records::Records, worker::Worker},
+    executor_service::{
+        ExecutorService, chain::ClientChain, finality::Finality, joining::Joining,
+        records::Records, worker::Worker,
+    },
     facts::Facts,
     metrics::Metrics,
     rounds::Batches,
     settlement_service::{BuiltBatches, SettlementService, journal::Journal},
     stakes::Stakes,
     status::{Sources, Watch},
-    store::Store,
+    stores::Stores,
+    sync::{
+        self,
+        client::Client,
+        demands::Demands,
+        join::{self, Joiner, ReadyBatches},
+        server::Server,
+    },
 };
 use gear_exe_ethereum::{
     facts::FactReader,
     observer::{Observer, ObserverConfig, ObserverEvent},
     stakes::StakeReader,
 };
-use gear_exe_executor::{Executor, ExecutorConfig};
 use gear_exe_primitives::{
     H256,
     batch::RouterDomain,
     runtime_api::{ExecutionApi, SettlementApi},
 };
 use polkadot_sdk::{
-    sc_service::{Configuration, Error, TaskManager},
+    sc_network::config::IncomingRequest,
+    sc_network_common::sync::SyncMode,
+    sc_service::{ChainType, Configuration, Error, TaskManager},
     sp_api::ProvideRuntimeApi,
     sp_blockchain::HeaderBackend,
     sp_keystore::KeystorePtr,
@@ -42,6 +53,15 @@ use tokio::sync::{Notify, mpsc};
 
 /// Group of our tasks in Substrate's metrics.
 const GROUP: Option<&str> = Some("gear-exe");
+
+/// Batches that relayers may ask this node for.
+fn ready_batches(client: Arc<FullClient>) -> ReadyBatches {
+    Arc::new(move || {
+        let at = client.info().finalized_hash;
+        let ready = client.runtime_api().ready_batches(at).unwrap_or_default();
+        ready.into_iter().map(|batch| batch.digest).collect()
+    })
+}
 
 /// Our parts, before their tasks run.
 pub struct GearParts {
@@ -69,6 +89,7 @@ pub struct GearParts {
     pub watch: Arc<Watch>,
     watched: Sources<FullClient>,
     equivocations: Equivocations<FullClient, FullPool>,
+    joining: join::Parts,
     events: mpsc::Receiver<ObserverEvent>,
     stale_after: Option<Duration>,
 }
@@ -92,29 +113,20 @@ impl GearParts {
         let genesis = info.genesis_hash;
         // What the genesis says is not changed later; a node that warp-synced does not have its state.
         let at = [genesis, info.finalized_hash, info.best_hash];
-        let ask = |what: &str, error: Option<String>| {
-            other(format!(
-                "the runtime does not say {what}: {}",
-                error.unwrap_or_else(|| "nothing answers".into())
-            ))
-        };
         let domain = at
             .iter()
             .find_map(|at| client.runtime_api().domain(*at).ok())
-            .ok_or_else(|| ask("where the Router is", None))?
+            .ok_or_else(|| other("the runtime does not say where the Router is"))?
             .ok_or_else(|| {
                 other(
                     "the chain specification names no Router: set settlement.domain and execution.ethereum in its genesis",
                 )
             })?;
-        let first = client
-            .runtime_api()
-            .anchor(genesis)
-            .map_err(|error| ask("the first anchor", Some(error.to_string())))?;
-        let router = client
-            .runtime_api()
-            .router(genesis)
-            .map_err(|error| ask("what the Router held at first", Some(error.to_string())))?;
+        // A node that has joined later cannot read them any more.
+        let first = client.runtime_api().anchor(genesis);
+        let router = client.runtime_api().router(genesis);
+        let first = first.ok().zip(router.ok());
+        let first = first.map(|(first, router)| (first, router.batch));
 
         let folder = config
             .base_path
@@ -122,28 +134,19 @@ impl GearParts {
             .join("gear-exe");
         fs::create_dir_all(&folder)
             .map_err(|error| other(format!("cannot make {}: {error}", folder.display())))?;
-        let open = |name: &str| {
-            let path = folder.join(name);
-            Store::open(&path).map(Arc::new).map_err(|error| {
-                other(format!(
-                    "cannot open {}: {error}. Is another node running on this folder?",
-                    path.display()
-                ))
-            })
-        };
-        let store = open("node.redb")?;
-        // Apart, so that the rest can be removed and made again without forgetting what was signed.
-        let signing = open("signing.redb")?;
-        let executor = Executor::open(ExecutorConfig {
-            path: Some(folder.join("executor.redb")),
-            threads: options.executor_threads,
-            ..ExecutorConfig::default()
-        })
-        .map(Arc::new)
-        .map_err(|error| other(format!("cannot open the executor: {error}")))?;
+        let Stores {
+            node: store,
+            signing,
+            executor,
+        } = Stores::open(&folder, options.executor_threads, &metrics).map_err(other)?;
 
-        let history = History::open(store.clone(), first, router.batch).map_err(other)?;
-        let history = Arc::new(history);
+        // A development network has nobody to ask.
+        let alone = config.chain_spec.chain_type() == ChainType::Development;
+        let history = Arc::new(History::begin(store.clone(), first).map_err(other)?);
+        if !alone && info.best_number == 0 && matches!(config.network.sync_mode, SyncMode::Warp) {
+            // Where it begins follows from the round whose state is taken.
+            history.hold();
+        }
         let ethereum = EthereumService::new(history.clone(), metrics.clone());
         let (observer, events) = Observer::start(ObserverConfig {
             poll: options.ethereum_poll,
@@ -171,22 +174,29 @@ impl GearParts {
         )
         .map_err(other)?;
         let wake = Arc::new(Notify::new());
+        let demands = Demands::new();
+        let chain = Arc::new(ClientChain {
+            client: client.clone(),
+            domain,
+        });
         let rounds = ExecutorService::new(
             Worker {
-                chain: Arc::new(ClientChain {
-                    client: client.clone(),
-                    domain,
-                }),
+                chain: chain.clone(),
                 history,
                 executor,
                 records: Records::new(store.clone()),
                 metrics: metrics.clone(),
                 keep_rounds: options.keep_rounds,
                 facts: Default::default(),
+                joining: Joining {
+                    finality: (!alone).then(|| chain.clone() as Arc<dyn Finality>),
+                    ..Joining::default()
+                },
             },
             ethereum.clone(),
             codes.clone(),
             wake.clone(),
+            demands.clone(),
         );
         let stakes = Stakes::new(
             ethereum.clone(),
@@ -237,7 +247,7 @@ impl GearParts {
             pool: pool.clone(),
             keystore,
             rounds: rounds.clone(),
-            store,
+            store: store.clone(),
             journal: Journal::new(signing),
             metrics,
             domain,
@@ -250,14 +260,26 @@ impl GearParts {
             genesis,
             domain,
             observer,
-            rounds,
+            rounds: rounds.clone(),
             batches,
             backends: Backends {
                 ethereum: ethereum.clone(),
                 codes: codes.clone(),
                 stakes: stakes.clone(),
                 facts: facts.clone(),
-                rounds: wake,
+                rounds: wake.clone(),
+            },
+            joining: join::Parts {
+                worker: rounds.worker().clone(),
+                finality: chain,
+                ethereum: ethereum.clone(),
+                codes: codes.clone(),
+                store,
+                demands,
+                wake,
+                domain,
+                genesis,
+                ready: ready_batches(client.clone()),
             },
             ethereum,
             codes,
@@ -278,8 +300,20 @@ impl GearParts {
         })
     }
 
-    /// Starts our tasks. The node ends if one of them does.
-    pub(super) fn spawn(self, task_manager: &TaskManager, wires: gossip::Wires) {
+    /// Starts our tasks. The node ends if one of them does. `questions` are those of other nodes.
+    pub(super) fn spawn(
+        self,
+        task_manager: &TaskManager,
+        wires: gossip::Wires,
+        questions: async_channel::Receiver<IncomingRequest>,
+    ) {
+        let server = Server::new(
+            self.joining.worker.clone(),
+            self.joining.store.clone(),
+            self.joining.worker.metrics.clone(),
+        );
+        let network = sync::Wires::new(wires.network.clone(), wires.sync.clone(), self.genesis);
+        let joiner = Joiner::new(self.joining, Client::new(network));
         let tasks = task_manager.spawn_essential_handle();
         tasks.spawn(
             "gear-ethereum",
@@ -296,6 +330,8 @@ impl GearParts {
         tasks.spawn("gear-stakes", GROUP, self.stakes.run());
         tasks.spawn("gear-facts", GROUP, self.facts.run());
         tasks.spawn("gear-rounds", GROUP, self.rounds.run());
+        tasks.spawn("gear-state-server", GROUP, server.run(questions));
+        tasks.spawn("gear-joining", GROUP, joiner.run());
         let certificates = self.certificates.clone();
         tasks.spawn("gear-certificates", GROUP, certificates.run());
         tasks.spawn(

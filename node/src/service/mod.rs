@@ -19,7 +19,7 @@ use crate::{
     metrics::Metrics,
     natives::NativeService,
     rounds::{Batches, Rounds},
-    rpc,
+    rpc, sync,
 };
 use futures::{FutureExt, StreamExt};
 use gear_exe_ethereum::observer::Observer;
@@ -224,6 +224,8 @@ pub fn build(mut config: Configuration, options: GearOptions) -> Result<Node, Er
         net_config.peer_store_handle(),
     );
     net_config.add_notification_protocol(rounds_config);
+    let (state_config, questions) = sync::config::<Litep2pNetworkBackend>(parts.genesis);
+    net_config.add_request_response_protocol(state_config);
     let warp_sync = Arc::new(sc_consensus_grandpa::warp_proof::NetworkProvider::new(
         backend.clone(),
         consensus.link.shared_authority_set().clone(),
@@ -362,7 +364,7 @@ pub fn build(mut config: Configuration, options: GearOptions) -> Result<Node, Er
         rpc,
         task_manager,
     };
-    parts.spawn(&node.task_manager, wires);
+    parts.spawn(&node.task_manager, wires, questions);
     Ok(node)
 }
 

@@ -405,6 +405,9 @@ where
                 self.metrics.raise(Alarm::SealContradiction, error);
             }
             CannotBuild::Lacking(Lacking::Fault(alarm, says)) => self.metrics.raise(alarm, says),
+            CannotBuild::Lacking(Lacking::Damaged(_, says)) => {
+                self.metrics.raise(Alarm::StoreDamaged, says);
+            }
             CannotBuild::Lacking(lacking) => {
                 tracing::debug!(%lacking, "a batch cannot be built yet")
             }
