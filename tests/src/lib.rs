@@ -12,6 +12,7 @@
 //! * [`delay`]: distance between processes of one machine.
 //! * [`modules`]: WASM that no validator should accept.
 //! * [`validators`]: a network of several validators, each a process; [`chain`]: their chain as a client sees it.
+//! * [`joining`]: nodes that come later, come back, and have lost something.
 //! * [`symbiotic`]: Symbiotic's own contracts, operators, vaults and stakers; [`restaked`]: those that stand behind validators.
 //!
 //! The binary `gear-exe-demo` is the project's main job, told step by step.
@@ -21,6 +22,7 @@ pub mod chain;
 pub mod delay;
 pub mod dev;
 pub mod grudge;
+pub mod joining;
 pub mod ledger;
 pub mod life;
 pub mod modules;

@@ -99,8 +99,10 @@ impl Default for Settings {
 /// A validator's process.
 #[derive(Debug)]
 pub struct Node {
-    process: Process,
-    rpc_port: u16,
+    pub(crate) process: Process,
+    /// How it was started: its name, its program, and the arguments.
+    pub(crate) command: (String, PathBuf, Vec<String>),
+    pub(crate) rpc_port: u16,
     metrics_port: Option<u16>,
     /// Where others reach it.
     contact: String,
@@ -127,7 +129,7 @@ pub struct Validators {
     metrics: bool,
     done: bool,
     // Last, so that it is removed when nobody writes to it any more.
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 /// The key by which a development account signs for Ethereum.
@@ -392,7 +394,8 @@ impl Validators {
         for node in &self.nodes {
             all.extend(["--bootnodes".into(), node.contact.clone()]);
         }
-        let mut process = Process::start(name, &binary(program)?, &all, folder)?;
+        let program = binary(program)?;
+        let mut process = Process::start(name, &program, &all, folder)?;
         let peer = process.line("Local node identity is: ").await?;
         let url = format!("http://127.0.0.1:{rpc_port}");
         let chain = eventually("a node serves", || async {
@@ -407,6 +410,7 @@ impl Validators {
         let door = link.as_ref().map_or(port, DelayedLink::port);
         self.nodes.push(Node {
             process,
+            command: (name.to_owned(), program, all),
             rpc_port,
             metrics_port,
             contact: format!("/ip4/127.0.0.1/tcp/{door}/p2p/{peer}"),
