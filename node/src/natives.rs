@@ -15,7 +15,7 @@ use crate::{
     rounds::{ExecutedRound, Rounds},
     store::StoreError,
 };
-use authoring::{Admission, LAG};
+use authoring::{Admission, LAG, Standing};
 use futures::StreamExt;
 use gear_exe_executor::{StoreError as ExecutorError, state::Program};
 use gear_exe_primitives::{
@@ -190,12 +190,25 @@ where
     C::Api: ExecutionApi<Block>,
     P: TransactionPool<Block = Block, Hash = H256> + 'static,
 {
-    /// What the chain does not ask: whether the program can do anything with a message.
-    fn check(&self, destination: H160) -> Result<Option<PurgeReason>, NativesError> {
+    /// The newest executed round, to judge messages by.
+    fn newest(&self) -> Result<Standing, NativesError> {
         let round = self.rounds.best().ok_or(NativesError::NotReady)?;
+        let parameters = self.client.runtime_api().parameters(round.block.hash)?;
+        Ok(Standing {
+            block: round.block,
+            state_root: round.outcome.state_root,
+            least: parameters.value_per_gas.saturating_mul(LEAST_GAS),
+        })
+    }
+
+    /// What the chain does not ask: whether the program can do anything with a message.
+    fn check(
+        &self,
+        standing: &Standing,
+        destination: H160,
+    ) -> Result<Option<PurgeReason>, NativesError> {
         let executor = self.rounds.executor();
-        let program = ActorId::from(destination);
-        let root = round.outcome.state_root;
+        let (root, program) = (standing.state_root, ActorId::from(destination));
         if root.is_zero() {
             return Ok(Some(PurgeReason::UnknownDestination));
         }
@@ -211,23 +224,16 @@ where
         if !initialised {
             return Ok(Some(PurgeReason::UninitializedDestination));
         }
-        let parameters = self.client.runtime_api().parameters(round.block.hash)?;
-        let least = parameters.value_per_gas.saturating_mul(LEAST_GAS);
-        Ok(
-            (state.executable_balance < least)
-                .then_some(PurgeReason::InsufficientExecutableBalance),
-        )
+        Ok((state.executable_balance < standing.least)
+            .then_some(PurgeReason::InsufficientExecutableBalance))
     }
 
     /// What a user has deposited, in wei, as the newest executed round has it. What that round has taken waits no more.
     fn deposited(&self, source: H160) -> Result<u128, NativesError> {
         let round = self.rounds.best().ok_or(NativesError::NotReady)?;
         self.took(round.block.hash);
-        let root = round.outcome.state_root;
-        if root.is_zero() {
-            return Ok(0);
-        }
-        Ok(self.rounds.executor().deposit(root, source)?)
+        let executor = self.rounds.executor();
+        Ok(executor.deposit(round.outcome.state_root, source)?)
     }
 
     fn is_canonical(&self, block: ChainBlock) -> Result<bool, NativesError> {
@@ -291,14 +297,14 @@ where
     /// Takes out of the pool what has waited for a while for a program that does not exist: by gossip it came without that
     /// question, and authors leave it out. Whoever waits for it is told.
     async fn clear_out(&self) {
-        if !self.keeps_up() {
+        let Some(standing) = self.standing() else {
             return;
-        }
+        };
         let mut refused = HashMap::new();
         for waits in self.waiting.long() {
             let reason = *refused
                 .entry(waits.destination)
-                .or_insert_with(|| self.program_refuses(waits.destination));
+                .or_insert_with(|| self.program_refuses(&standing, waits.destination));
             let (Some(hash), Some(reason)) = (waits.hash, reason) else {
                 continue;
             };
@@ -339,7 +345,10 @@ where
     }
 
     async fn hand_over(&self, signed: &SignedNative, id: MessageId) -> Result<(), Rejection> {
-        match self.check(signed.transaction.destination) {
+        let checked = self
+            .newest()
+            .and_then(|standing| self.check(&standing, signed.transaction.destination));
+        match checked {
             Ok(None) => {}
             Ok(Some(reason)) => return Err(Rejection::Purged(reason)),
             Err(error) => return Err(Rejection::Busy(error.to_string())),
@@ -425,14 +434,20 @@ where
     C::Api: ExecutionApi<Block>,
     P: TransactionPool<Block = Block, Hash = H256> + 'static,
 {
-    fn keeps_up(&self) -> bool {
+    fn standing(&self) -> Option<Standing> {
         let best: u64 = self.client.info().best_number.into();
-        let executed = self.rounds.best().map(|round| round.block.number);
-        executed.is_some_and(|executed| best.saturating_sub(executed) <= LAG)
+        match self.newest() {
+            Ok(standing) => (best.saturating_sub(standing.block.number) <= LAG).then_some(standing),
+            Err(NativesError::NotReady) => None,
+            Err(error) => {
+                tracing::warn!(%error, "it is not known whether execution keeps up; no native messages are taken");
+                None
+            }
+        }
     }
 
-    fn program_refuses(&self, program: H160) -> Option<PurgeReason> {
-        self.check(program).unwrap_or_else(|error| {
+    fn program_refuses(&self, standing: &Standing, program: H160) -> Option<PurgeReason> {
+        self.check(standing, program).unwrap_or_else(|error| {
             tracing::warn!(%error, ?program, "it is not known whether a program can take messages; its messages are taken");
             None
         })
@@ -506,7 +521,7 @@ where
                 .receipts
                 .iter()
                 .position(|receipt| receipt.message_id == id);
-            let reply = outcome.replies.iter().find(|reply| reply.message_id == id);
+            let reply = outcome.reply_to(id);
             if let (Some(index), Some(reply)) = (place, reply)
                 && let Some(receipt) = outcome.receipts.get(index).copied()
             {

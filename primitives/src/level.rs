@@ -1,25 +1,10 @@
 //! How far a round, or a message in it, is confirmed: one scale, and one name for each level, for node, clients and command line.
 
-use codec::{Decode, DecodeWithMemTracking, Encode};
-use core::fmt;
-use scale_info::TypeInfo;
+use codec::{Decode, Encode};
 
 /// How far a message, or a round, is confirmed. Each level includes those before it.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Encode,
-    Decode,
-    DecodeWithMemTracking,
-    TypeInfo,
-)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum Level {
     /// The node that says so has executed its round.
@@ -58,12 +43,6 @@ impl Level {
     /// The level with this name, if there is one.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.name() == name)
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

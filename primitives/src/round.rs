@@ -192,6 +192,11 @@ impl RoundOutcome {
         )
     }
 
+    /// The reply to a native message that has ended in the round.
+    pub fn reply_to(&self, id: MessageId) -> Option<&NativeReply> {
+        self.replies.iter().find(|reply| reply.message_id == id)
+    }
+
     /// Hash over the transitions.
     pub fn transitions_hash(&self) -> H256 {
         list_hash(self.transitions.iter().map(StateTransition::hash))

@@ -2,7 +2,7 @@
 //! how much there is.
 
 use super::{
-    CliError, Progress,
+    CliError, Next, Progress,
     amount::{self, units},
     connect::Endpoints,
     output::Answer,
@@ -36,9 +36,17 @@ async fn read(node: &Node, address: Address) -> Result<Known, CliError> {
     let text = words
         .as_str()
         .map_or_else(|| words.to_string(), str::to_owned);
+    let not_known = "ask another node, or update this one";
+    let value = text
+        .parse()
+        .next("the node's `gear_deposit` is no amount", not_known)?;
+    let anchor = found["anchor"]["number"]
+        .as_u64()
+        .ok_or("no number of a block")
+        .next("the node's `gear_deposit` has no anchor", not_known)?;
     Ok(Known {
-        value: text.parse().unwrap_or_default(),
-        anchor: found["anchor"]["number"].as_u64().unwrap_or_default(),
+        value,
+        anchor,
         words,
     })
 }

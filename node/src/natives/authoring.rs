@@ -9,7 +9,7 @@
 
 use crate::{executor_service::chain::native_in, metrics::Metrics};
 use async_trait::async_trait;
-use gear_exe_primitives::{H160, native::PurgeReason};
+use gear_exe_primitives::{H160, H256, native::PurgeReason, round::ChainBlock};
 use polkadot_sdk::{
     sc_transaction_pool_api::{
         ImportNotificationStream, InPoolTransaction, PoolStatus, ReadyTransactions, TransactionFor,
@@ -28,12 +28,23 @@ use std::{
 /// Blocks by which execution may be behind the best block before its node takes no messages into its own.
 pub const LAG: u64 = 4;
 
+/// A round by which it is judged whether programs can take messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// The round's block.
+    pub block: ChainBlock,
+    /// The state of all programs after it.
+    pub state_root: H256,
+    /// wVARA base units that a program must have.
+    pub least: u128,
+}
+
 /// What an author asks about messages.
 pub trait Admission: Send + Sync + 'static {
-    /// Whether execution is at most [`LAG`] blocks behind the best block.
-    fn keeps_up(&self) -> bool;
-    /// Why a program can do nothing with a message, if so, as the newest executed round has it.
-    fn program_refuses(&self, program: H160) -> Option<PurgeReason>;
+    /// The newest executed round; nothing if it is more than [`LAG`] blocks behind the best block.
+    fn standing(&self) -> Option<Standing>;
+    /// Why a program can do nothing with a message after that round, if so.
+    fn program_refuses(&self, standing: &Standing, program: H160) -> Option<PurgeReason>;
 }
 
 /// The pool, as an author sees it. Everything but [`TransactionPool::ready_at_with_timeout`], by which blocks are filled, is
@@ -61,7 +72,8 @@ type Ready<P> = dyn ReadyTransactions<Item = Arc<<P as TransactionPool>::InPoolT
 struct Chosen<I: ?Sized> {
     admission: Arc<dyn Admission>,
     metrics: Metrics,
-    keeps_up: bool,
+    /// Nothing if execution is behind.
+    standing: Option<Standing>,
     /// Whether messages to these programs are taken: each is asked about once in a block.
     programs: HashMap<H160, bool>,
     ready: Box<I>,
@@ -72,7 +84,7 @@ impl<I: ?Sized> Chosen<I> {
         let Some(native) = native_in(extrinsic) else {
             return true;
         };
-        let taken = self.keeps_up && self.is_of_use(native.transaction.destination);
+        let taken = self.is_of_use(native.transaction.destination);
         if !taken {
             self.metrics.natives_left_out.inc();
         }
@@ -80,10 +92,14 @@ impl<I: ?Sized> Chosen<I> {
     }
 
     fn is_of_use(&mut self, program: H160) -> bool {
+        let Some(standing) = &self.standing else {
+            return false;
+        };
         match self.programs.entry(program) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(unknown) => {
-                *unknown.insert(self.admission.program_refuses(program).is_none())
+                let refused = self.admission.program_refuses(standing, program);
+                *unknown.insert(refused.is_none())
             }
         }
     }
@@ -135,7 +151,7 @@ where
         Box::new(Chosen {
             admission: self.admission.clone(),
             metrics: self.metrics.clone(),
-            keeps_up: self.admission.keeps_up(),
+            standing: self.admission.standing(),
             programs: HashMap::new(),
             ready: self.pool.ready_at_with_timeout(at, timeout).await,
         })
@@ -206,5 +222,177 @@ where
 
     fn ready_transaction(&self, hash: &TxHash<Self>) -> Option<Arc<Self::InPoolTransaction>> {
         self.pool.ready_transaction(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gear_exe_primitives::{
+        CodeId,
+        native::{NativeTransaction, SignedNative, SigningForm},
+        signature::CompactSignature,
+        vote::{CodeVote, Verdict},
+    };
+    use gear_exe_runtime::Runtime;
+    use parking_lot::Mutex;
+    use polkadot_sdk::{
+        frame_system::offchain::CreateAuthorizedTransaction,
+        sp_runtime::transaction_validity::{
+            TransactionLongevity, TransactionPriority, TransactionTag,
+        },
+    };
+
+    const KNOWN: H160 = H160::repeat_byte(1);
+    const UNKNOWN: H160 = H160::repeat_byte(2);
+
+    struct Waiting(Arc<OpaqueExtrinsic>);
+
+    impl InPoolTransaction for Waiting {
+        type Transaction = Arc<OpaqueExtrinsic>;
+        type Hash = ();
+
+        fn data(&self) -> &Self::Transaction {
+            &self.0
+        }
+
+        fn hash(&self) -> &Self::Hash {
+            &()
+        }
+
+        fn priority(&self) -> &TransactionPriority {
+            &0
+        }
+
+        fn longevity(&self) -> &TransactionLongevity {
+            &0
+        }
+
+        fn requires(&self) -> &[TransactionTag] {
+            &[]
+        }
+
+        fn provides(&self) -> &[TransactionTag] {
+            &[]
+        }
+
+        fn is_propagable(&self) -> bool {
+            true
+        }
+    }
+
+    struct Pool(std::vec::IntoIter<Arc<Waiting>>);
+
+    impl Iterator for Pool {
+        type Item = Arc<Waiting>;
+
+        fn next(&mut self) -> Option<Self::Item> {
+            self.0.next()
+        }
+    }
+
+    impl ReadyTransactions for Pool {
+        fn report_invalid(&mut self, _: &Self::Item) {}
+    }
+
+    /// Knows one program, and what it was asked.
+    #[derive(Default)]
+    struct Asked(Mutex<Vec<H160>>);
+
+    impl Admission for Asked {
+        fn standing(&self) -> Option<Standing> {
+            None
+        }
+
+        fn program_refuses(&self, _: &Standing, program: H160) -> Option<PurgeReason> {
+            self.0.lock().push(program);
+            (program != KNOWN).then_some(PurgeReason::UnknownDestination)
+        }
+    }
+
+    fn extrinsic(call: pallet_execution::Call<Runtime>) -> OpaqueExtrinsic {
+        let transaction = <Runtime as CreateAuthorizedTransaction<
+            pallet_execution::Call<Runtime>,
+        >>::create_authorized_transaction(call.into());
+        OpaqueExtrinsic::from(transaction)
+    }
+
+    fn native(destination: H160, salt: u8) -> OpaqueExtrinsic {
+        let signed = SignedNative {
+            transaction: NativeTransaction {
+                destination,
+                payload: Vec::new(),
+                value: 0,
+                reference_block: H256::zero(),
+                salt: vec![salt],
+            },
+            form: SigningForm::Typed,
+            source: H160::zero(),
+            signature: CompactSignature([0; 64]),
+        };
+        extrinsic(pallet_execution::Call::<Runtime>::submit_native { signed })
+    }
+
+    /// What an author takes of three native messages and a transaction of another kind.
+    fn taken(standing: Option<Standing>) -> (Vec<OpaqueExtrinsic>, Vec<H160>, u64) {
+        let asked = Arc::<Asked>::default();
+        let metrics = Metrics::new(None).unwrap();
+        let pool = [
+            native(KNOWN, 1),
+            native(UNKNOWN, 2),
+            other(),
+            native(KNOWN, 3),
+        ]
+        .map(|extrinsic| Arc::new(Waiting(Arc::new(extrinsic))));
+        let chosen = Chosen {
+            admission: asked.clone(),
+            metrics: metrics.clone(),
+            standing,
+            programs: HashMap::new(),
+            ready: Box::new(Pool(Vec::from(pool).into_iter())),
+        };
+        let taken = chosen
+            .map(|one| OpaqueExtrinsic::clone(one.data()))
+            .collect();
+        let asked = asked.0.lock().clone();
+        (taken, asked, metrics.natives_left_out.get())
+    }
+
+    fn other() -> OpaqueExtrinsic {
+        extrinsic(pallet_execution::Call::<Runtime>::submit_code_vote {
+            vote: CodeVote {
+                set_id: 0,
+                code_id: CodeId(H256::zero()),
+                request_id: H256::zero(),
+                cursor: 0,
+                verdict: Verdict::Valid,
+            },
+            validator: 0,
+            signature: CompactSignature([0; 64]),
+        })
+    }
+
+    #[test]
+    fn what_no_program_can_use_is_left_out_and_each_is_asked_about_once() {
+        let standing = Standing {
+            block: ChainBlock {
+                number: 1,
+                hash: H256::zero(),
+            },
+            state_root: H256::zero(),
+            least: 0,
+        };
+        let (taken, asked, left_out) = taken(Some(standing));
+        assert_eq!(taken, [native(KNOWN, 1), other(), native(KNOWN, 3)]);
+        assert_eq!(asked, [KNOWN, UNKNOWN]);
+        assert_eq!(left_out, 1);
+    }
+
+    #[test]
+    fn no_native_message_is_taken_while_execution_is_behind() {
+        let (taken, asked, left_out) = taken(None);
+        assert_eq!(taken, [other()]);
+        assert!(asked.is_empty());
+        assert_eq!(left_out, 3);
     }
 }

@@ -7,9 +7,10 @@ use super::{
     params::Args,
     types::{Amount, Anchor, Block},
 };
+use crate::natives::explain;
 use gear_exe_primitives::{
     H160,
-    native::{SignedNative, SigningForm},
+    native::{PurgeReason, SignedNative, SigningForm},
 };
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 use serde::Serialize;
@@ -68,7 +69,7 @@ pub(super) async fn require(signed: &SignedNative, context: &Arc<Context>) -> Re
     let deposit = context.clone().read(move |context| of(context, source));
     if deposit.await? == 0 {
         return Err(RpcError::BadRequest(
-            "Injected transactions with non-zero value are not supported without a deposit at the Router".into(),
+            explain(PurgeReason::NonZeroValue).into(),
         ));
     }
     Ok(())

@@ -260,12 +260,7 @@ fn event(context: &Context, found: &Found, level: Level) -> Result<Event, RpcErr
             let round = &found.round;
             let proof = ReceiptProof::of(&round.outcome, found.index)
                 .ok_or_else(|| RpcError::Internal("the receipt cannot be proven".into()))?;
-            let id = proof.receipt.message_id;
-            let reply = round
-                .outcome
-                .replies
-                .iter()
-                .find(|reply| reply.message_id == id);
+            let reply = round.outcome.reply_to(proof.receipt.message_id);
             Event::Executed(Box::new(Executed {
                 payload: reply.map(|reply| Hex(reply.payload.clone())),
                 block: round.block.into(),
