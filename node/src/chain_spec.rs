@@ -4,6 +4,8 @@
 //! starts a network deploys the Router's proxy first, makes the specification with its address, asks [`genesis_hash`],
 //! and initialises the Router with that.
 
+mod native;
+
 use crate::founders::{Founders, FoundersError};
 use codec::Decode;
 use gear_exe_ethereum::artifact::{Artifact, ArtifactError};
@@ -163,8 +165,7 @@ pub fn network(preset: Preset, facts: &NetworkFacts) -> Result<ChainSpec, ChainS
         .with_protocol_id("gear-exe")
         .with_chain_type(chain_type)
         .with_properties(properties())
-        .with_genesis_config_preset_name(preset)
-        .with_genesis_config_patch(patch)
+        .with_genesis_config_patch(native::preset(preset, patch)?)
         .build())
 }
 
@@ -192,9 +193,10 @@ pub fn from_file(path: PathBuf) -> Result<ChainSpec, ChainSpecError> {
 ///
 /// [`ChainSpecError::Genesis`] if the runtime refuses the genesis.
 pub fn raw(spec: &ChainSpec) -> Result<ChainSpec, ChainSpecError> {
-    spec.as_json(true)
-        .and_then(|json| ChainSpec::from_json_bytes(json.into_bytes()))
-        .map_err(ChainSpecError::Genesis)
+    let mut spec = spec.clone();
+    let storage = genesis_storage(&spec)?;
+    spec.set_storage(storage);
+    Ok(spec)
 }
 
 /// The hash of the genesis block of a specification, before any node runs.
@@ -202,7 +204,7 @@ pub fn raw(spec: &ChainSpec) -> Result<ChainSpec, ChainSpecError> {
 /// # Errors
 ///
 /// [`ChainSpecError::Genesis`] if the runtime refuses the genesis.
-pub fn genesis_hash(spec: &dyn AnyChainSpec) -> Result<H256, ChainSpecError> {
+pub fn genesis_hash(spec: &ChainSpec) -> Result<H256, ChainSpecError> {
     let storage = genesis_storage(spec)?;
     let version = state_version(&storage)?;
     let children = storage.children_default.into_values().map(|child| {
@@ -219,7 +221,10 @@ pub fn genesis_hash(spec: &dyn AnyChainSpec) -> Result<H256, ChainSpecError> {
         .hash())
 }
 
-fn genesis_storage(spec: &dyn AnyChainSpec) -> Result<Storage, ChainSpecError> {
+fn genesis_storage(spec: &ChainSpec) -> Result<Storage, ChainSpecError> {
+    if let Some(storage) = native::storage(spec)? {
+        return Ok(storage);
+    }
     let mut storage = Storage::default();
     spec.as_storage_builder()
         .assimilate_storage(&mut storage)
@@ -233,7 +238,7 @@ fn genesis_storage(spec: &dyn AnyChainSpec) -> Result<Storage, ChainSpecError> {
 /// # Errors
 ///
 /// [`ChainSpecError::Genesis`] if the runtime refuses the genesis, or has no validators in it.
-pub fn first_set(spec: &dyn AnyChainSpec) -> Result<Vec<Member>, ChainSpecError> {
+pub fn first_set(spec: &ChainSpec) -> Result<Vec<Member>, ChainSpecError> {
     let storage = genesis_storage(spec)?;
     let read = |key: Vec<u8>| storage.top.get(&key).map(Vec::as_slice);
     let id = read(pallet_settlement::CurrentSet::<Runtime>::hashed_key().to_vec())
@@ -258,7 +263,11 @@ fn state_version(storage: &Storage) -> Result<StateVersion, ChainSpecError> {
 mod tests {
     use super::*;
     use gear_exe_primitives::host;
-    use polkadot_sdk::sp_core::{Pair, ecdsa};
+    use polkadot_sdk::{
+        sc_chain_spec::json_patch,
+        sp_core::{Pair, ecdsa},
+        sp_runtime::BuildStorage,
+    };
 
     fn facts() -> NetworkFacts {
         NetworkFacts {
@@ -322,6 +331,36 @@ mod tests {
                     .all(|member| member.weight == gear_exe_runtime::MEAN_WEIGHT)
             );
         }
+    }
+
+    #[test]
+    fn native_and_wasm_make_the_same_genesis() {
+        let founders = Founders::example();
+        for preset in [Preset::Dev, Preset::Local, Preset::Testnet(founders)] {
+            let spec = network(preset, &facts()).unwrap();
+            let native = native::storage(&spec).unwrap().unwrap();
+            let mut wasm = Storage::default();
+            spec.assimilate_storage(&mut wasm).unwrap();
+            assert_eq!(native.top, wasm.top);
+            assert_eq!(native.children_default, wasm.children_default);
+            // What has its state in it is left as it is.
+            assert!(native::storage(&raw(&spec).unwrap()).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn what_the_runtime_refuses_is_an_error() {
+        let spec = network(Preset::Dev, &facts()).unwrap();
+        let mut json: serde_json::Value =
+            serde_json::from_str(&spec.as_json(false).unwrap()).unwrap();
+        let mut refused = |path: &str, value: serde_json::Value| {
+            let genesis = json.pointer_mut("/genesis/runtimeGenesis/patch").unwrap();
+            json_patch::merge(genesis, serde_json::json!({ path: value }));
+            let spec = ChainSpec::from_json_bytes(json.to_string().into_bytes()).unwrap();
+            genesis_hash(&spec).unwrap_err().to_string()
+        };
+        assert!(refused("pace", serde_json::json!({ "slotDuration": 0 })).contains("refuses"));
+        assert!(refused("nothing", serde_json::json!(1)).contains("unknown field `nothing`"));
     }
 
     #[test]

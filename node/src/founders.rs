@@ -154,6 +154,13 @@ mod tests {
         .unwrap()
     }
 
+    impl Founders {
+        /// A network of one.
+        pub(crate) fn example() -> Self {
+            founders(&account(1), &keys(1), UNIT)
+        }
+    }
+
     #[test]
     fn what_the_file_says_becomes_the_genesis() {
         let patch = founders(&account(1), &keys(1), "77").patch().unwrap();

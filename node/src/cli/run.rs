@@ -9,7 +9,7 @@ use crate::{
 use clap::Args;
 use polkadot_sdk::{
     sc_cli::{RunCmd, SubstrateCli},
-    sc_service::{self, ChainSpec, Configuration},
+    sc_service::{self, BasePath, ChainSpec, Configuration},
 };
 use std::{net::TcpListener, path::PathBuf, time::Duration};
 
@@ -47,6 +47,10 @@ pub struct RunArgs {
     /// Rounds before the last settled one whose states stay readable. What is older is forgotten.
     #[arg(long, value_name = "NUMBER", default_value_t = crate::service::DEFAULT_KEEP_ROUNDS)]
     pub keep_rounds: u64,
+    /// Where the compiled runtime is kept, so that a node that starts again need not compile it. Whoever can write there can
+    /// make the node run anything [default: `runtimes` in the base path].
+    #[arg(long, value_name = "FOLDER", env = "GEAR_EXE_RUNTIME_CACHE")]
+    pub runtime_cache: Option<PathBuf>,
     /// Seconds between Ethereum blocks of a development network.
     #[arg(long, value_name = "SECONDS", default_value_t = 1, requires = "dev")]
     pub block_time: u64,
@@ -148,6 +152,7 @@ fn options(args: &RunArgs, ethereum_urls: Vec<String>) -> GearOptions {
         beacon_url: args.beacon_rpc.clone(),
         executor_threads: args.executor_threads,
         keep_rounds: args.keep_rounds,
+        runtime_cache: args.runtime_cache.clone(),
         ..GearOptions::new(ethereum_urls)
     }
 }
@@ -179,6 +184,11 @@ fn run_dev(mut args: RunArgs) -> Result<(), CliError> {
             error
         })?;
 
+    if args.node.shared_params.base_path.is_none() && args.runtime_cache.is_none() {
+        // The network's folder goes with it, but the runtime is the next one's, too.
+        let folder = BasePath::from_project("", "", &App::executable_name());
+        args.runtime_cache = Some(folder.path().join(service::RUNTIMES));
+    }
     let node = &mut args.node;
     if node.shared_params.log.is_empty() {
         // Four lines for each of four blocks a second are of no use to whoever writes a dApp.

@@ -28,7 +28,7 @@ use gear_exe_runtime::{RuntimeApi, opaque::Block};
 use polkadot_sdk::{
     sc_client_api::BlockchainEvents,
     sc_consensus, sc_consensus_grandpa,
-    sc_executor::WasmExecutor,
+    sc_executor::{DEFAULT_HEAP_ALLOC_STRATEGY, HeapAllocStrategy, WasmExecutor},
     sc_network::{Litep2pNetworkBackend, NetworkBackend, config::FullNetworkConfiguration},
     sc_offchain::{OffchainWorkerOptions, OffchainWorkers},
     sc_rpc::system::{System, SystemApiServer},
@@ -40,7 +40,11 @@ use polkadot_sdk::{
     sc_transaction_pool::{self, TransactionPoolHandle},
     sc_transaction_pool_api::OffchainTransactionPoolFactory,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// The chain's client.
 pub type FullClient = TFullClient<Block, RuntimeApi, WasmExecutor<HostFunctions>>;
@@ -55,6 +59,9 @@ pub type FullPool = TransactionPoolHandle<Block, FullClient>;
 /// blocks each half second.
 pub const DEFAULT_KEEP_ROUNDS: u64 = 10_000;
 
+/// The folder of compiled runtimes, in a base path.
+pub const RUNTIMES: &str = "runtimes";
+
 /// What a node is told besides Substrate's configuration.
 #[derive(Clone, Debug)]
 pub struct GearOptions {
@@ -66,6 +73,8 @@ pub struct GearOptions {
     pub executor_threads: usize,
     /// Rounds before the last settled one whose states stay readable.
     pub keep_rounds: u64,
+    /// Where compiled runtimes are kept; `runtimes` in the base path if `None`.
+    pub runtime_cache: Option<PathBuf>,
     /// Pause between two looks at Ethereum's head.
     pub ethereum_poll: Duration,
     /// Longest wait for an answer of an Ethereum endpoint.
@@ -82,6 +91,7 @@ impl GearOptions {
             beacon_url: None,
             executor_threads: 0,
             keep_rounds: DEFAULT_KEEP_ROUNDS,
+            runtime_cache: None,
             ethereum_poll: Duration::from_millis(500),
             ethereum_timeout: Duration::from_secs(10),
             ethereum_stale_after: Some(Duration::from_secs(120)),
@@ -117,6 +127,28 @@ pub struct Node {
 
 fn other(error: impl ToString) -> Error {
     Error::Other(error.to_string())
+}
+
+/// As `sc_service::new_wasm_executor` makes it, but it keeps what it has compiled: our runtime takes eleven seconds of a core,
+/// which a node that starts again would spend again.
+fn wasm_executor(config: &Configuration, cache: Option<&Path>) -> WasmExecutor<HostFunctions> {
+    let executor = &config.executor;
+    let strategy = executor
+        .default_heap_pages
+        .map_or(DEFAULT_HEAP_ALLOC_STRATEGY, |pages| {
+            HeapAllocStrategy::Static {
+                extra_pages: u32::try_from(pages).unwrap_or(u32::MAX),
+            }
+        });
+    let cache = cache.map_or_else(|| config.base_path.path().join(RUNTIMES), Path::to_path_buf);
+    WasmExecutor::builder()
+        .with_execution_method(executor.wasm_method)
+        .with_onchain_heap_alloc_strategy(strategy)
+        .with_offchain_heap_alloc_strategy(strategy)
+        .with_max_runtime_instances(executor.max_runtime_instances)
+        .with_runtime_cache_size(executor.runtime_cache_size)
+        .with_cache_path(cache)
+        .build()
 }
 
 /// Starts a node. Its tasks run on the configuration's tokio runtime.
@@ -156,7 +188,7 @@ pub fn build(mut config: Configuration, options: GearOptions) -> Result<Node, Er
             Ok((worker, telemetry))
         })
         .transpose()?;
-    let executor = sc_service::new_wasm_executor::<HostFunctions>(&config.executor);
+    let executor = wasm_executor(&config, options.runtime_cache.as_deref());
     let (client, backend, keystore, mut task_manager) =
         sc_service::new_full_parts::<Block, RuntimeApi, _>(
             &config,

@@ -163,6 +163,10 @@ impl Network {
         let options = GearOptions {
             executor_threads: 1,
             keep_rounds: 64,
+            // One for all tests.
+            runtime_cache: std::env::current_exe()
+                .ok()
+                .map(|path| path.with_file_name("runtimes")),
             ethereum_poll: Duration::from_millis(100),
             ethereum_stale_after: None,
             ..GearOptions::new(vec![self.anvil.http()])
