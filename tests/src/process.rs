@@ -52,6 +52,8 @@ impl Process {
             .args(["-c", GUARD, "guard"])
             // What a killed process leaves behind goes with the test.
             .env("TMPDIR", folder)
+            // All nodes of all tests run the same runtime: it is compiled once.
+            .env("GEAR_EXE_RUNTIME_CACHE", binary.with_file_name("runtimes"))
             .arg(&pid_file)
             .arg(binary)
             .args(arguments)

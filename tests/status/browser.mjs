@@ -1,4 +1,4 @@
-// A real Chromium with the status page in it, driven by `tests/tests/status.rs`: a line of standard input is a command with
+// A real Chromium with the status page in it, driven by `tests/tests/end_to_end/status.rs`: a line of standard input is a command with
 // its arguments, as JSON; the answer is a line `ok` or `error …`. Ends when standard input does.
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";

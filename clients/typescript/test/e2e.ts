@@ -1,4 +1,4 @@
-// What a dApp does, against a network of four validators: `tests/tests/typescript.rs` starts it and runs this, with where
+// What a dApp does, against a network of four validators: `tests/tests/end_to_end/typescript.rs` starts it and runs this, with where
 // everything is as JSON in the first argument.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,9 +1,6 @@
 //! The relayer against a real Ethereum node with the real contracts.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
-
+use crate::common::{proxy::*, *};
 use alloy::{
     network::{EthereumWallet, NetworkTransactionBuilder, TransactionBuilder},
     primitives::Address,
@@ -11,7 +8,6 @@ use alloy::{
     rpc::types::TransactionRequest,
     signers::local::PrivateKeySigner,
 };
-use common::{proxy::*, *};
 use gear_exe_ethereum::{
     batch::calldata,
     dev::{AnvilConfig, AnvilNode},

@@ -1,11 +1,7 @@
 //! Batches that are not sent, or that wait for long: what the relayer says of them.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
-
+use crate::common::*;
 use alloy::{consensus::Transaction, primitives::Address, providers::Provider};
-use common::*;
 use gear_exe_primitives::{H256, batch::BatchHeader};
 use gear_exe_relayer::{
     Alarm,

@@ -1,11 +1,7 @@
 //! The binary, as an operator runs it: against a node's RPC and an Ethereum node, killed with -9 at its worst moments.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
-
+use crate::common::{proxy::*, *};
 use codec::Encode;
-use common::{proxy::*, *};
 use gear_exe_primitives::H256;
 use gear_exe_relayer::Chain;
 use jsonrpsee::{

@@ -1,12 +1,7 @@
 //! Anvil as a child: it says where it listens, keeps its state, and never outlives its owner.
 
-// Helpers of tests are tests.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{provider, signer};
 use alloy::providers::{Provider, ext::AnvilApi};
-use common::{provider, signer};
 use gear_exe_ethereum::dev::{AnvilConfig, AnvilError, AnvilNode, KEYS};
 use std::{
     io::{BufRead, BufReader},

@@ -1,8 +1,5 @@
 //! Blobs by the REST API of beacon nodes, of both generations. (Anvil's own is in `settlement.rs`.)
 
-// Helpers of tests are tests.
-#![allow(clippy::unwrap_used)]
-
 use alloy::primitives::hex;
 use gear_exe_ethereum::blob::{self, BlobEndpoint, BlobError, BlobSource};
 use gear_exe_primitives::{CodeId, H256, ethereum::EthereumHeader};

@@ -1,11 +1,6 @@
 //! The formulas of `primitives` and those of the Router, on random batches.
 
-// Helpers of tests are tests.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::Network;
+use crate::common::Network;
 use gear_exe_ethereum::{batch::to_abi, dev::AnvilConfig};
 use gear_exe_primitives::{
     CodeId, H160, H256, MessageId,

@@ -1,16 +1,11 @@
 //! Facts on Anvil: burns as the deployed Router keeps them, and slashes as the Middleware's own code tells them.
 
-// Helpers of tests are tests.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{Network, WVARA};
 use alloy::{
     primitives::{Address, B256, U256, keccak256},
     providers::ext::AnvilApi,
     sol_types::{SolCall, SolValue},
 };
-use common::{Network, WVARA};
 use gear_exe_ethereum::{
     abi::Router,
     artifact::Artifact,

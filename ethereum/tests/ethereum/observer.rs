@@ -1,16 +1,11 @@
 //! The observer against Anvil: blocks, reorgs, branches, outages, lies.
 
-// Helpers of tests are tests.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{Mode, Network, Proxy, provider};
 use alloy::{
     primitives::{Address, U256},
     providers::{DynProvider, Provider, ext::AnvilApi},
     rpc::types::{TransactionRequest, anvil::ReorgOptions},
 };
-use common::{Mode, Network, Proxy, provider};
 use gear_exe_ethereum::{
     dev::{AnvilConfig, AnvilNode},
     observer::{Alarm, HeadChange, Observer, ObserverConfig, ObserverEvent, SourceError},

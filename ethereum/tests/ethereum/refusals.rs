@@ -1,12 +1,7 @@
 //! Each way in which a batch can be wrong, by the Router's own name for it.
 
-// Helpers of tests are tests.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::Network;
 use alloy::sol_types::SolCall;
-use common::Network;
 use gear_exe_ethereum::{
     abi::Router,
     batch::{Refusal, RefusalClass, calldata},

@@ -1,16 +1,11 @@
 //! Whether rewards were taken, as the Router's and the Middleware's own code show it on Anvil.
 
-// Helpers of tests are tests.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{Network, WVARA};
 use alloy::{
     primitives::{Address, Bytes, U256, aliases::U48, keccak256},
     providers::ext::AnvilApi,
     sol_types::{SolCall, SolConstructor, SolValue},
 };
-use common::{Network, WVARA};
 use gear_exe_ethereum::{
     abi::{ERC1967Proxy, Middleware, Router},
     artifact::Artifact,

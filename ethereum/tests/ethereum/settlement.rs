@@ -1,10 +1,6 @@
 //! Wallet, contracts and batches on Anvil: what a developer and a relayer do, with validators whose keys the test has.
 
-// Helpers of tests are tests.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{Network, WVARA, options, signer};
 use alloy::{
     primitives::{B256, U256},
     providers::ext::AnvilApi,
@@ -12,7 +8,6 @@ use alloy::{
     sol,
     sol_types::{SolCall, SolEvent, SolValue},
 };
-use common::{Network, WVARA, options, signer};
 use gear_exe_ethereum::{
     abi::Router,
     artifact::Artifact,
@@ -133,7 +128,10 @@ fn padded(address: alloy::primitives::Address) -> H256 {
 async fn a_code_from_blob_to_program() {
     let network = Network::start(AnvilConfig::default(), &[1]).await;
     let router = &network.router;
-    assert_eq!(router.chain_genesis().await.unwrap(), common::genesis());
+    assert_eq!(
+        router.chain_genesis().await.unwrap(),
+        crate::common::genesis()
+    );
     assert_eq!(router.validators().await.unwrap().1.len(), 1);
     assert_eq!(
         router.last_batch().await.unwrap(),
@@ -217,7 +215,7 @@ async fn a_code_from_blob_to_program() {
         [EthereumEvent::Router(RouterEvent::BatchApplied(last))]
     );
     assert_eq!((last.nonce, last.outbox_end, last.set_id), (1, 1, 1));
-    assert_eq!(last.spent, common::SPENT);
+    assert_eq!(last.spent, crate::common::SPENT);
     // A known code costs nothing more.
     assert_eq!(router.upload_code(&wasm).await.unwrap().tx, None);
 

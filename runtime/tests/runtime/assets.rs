@@ -1,11 +1,7 @@
 //! Both assets on the runtime as it is: collateral on Ethereum that validators agree on, the election that counts it, and
 //! a fault that costs both.
 
-#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
-
-mod common;
-
-use common::{Chain, DOMAIN, index_of, sign, start_with};
+use crate::common::{Chain, DOMAIN, index_of, sign, start_with};
 use gear_exe_primitives::{
     H160, H256, U256,
     batch::BatchHeader,
@@ -152,7 +148,7 @@ fn sign_twice(chain: &mut Chain) {
     let members = Settlement::validator_set_at(seal.set_id).unwrap().members;
     let validator = members
         .iter()
-        .position(|member| member.address == common::address("Alice"))
+        .position(|member| member.address == crate::common::address("Alice"))
         .unwrap() as u32;
     let calls = [1, 2].map(|content| {
         let header = BatchHeader {

@@ -1,10 +1,6 @@
 //! Facts of contracts on the runtime as it is: VARA as wVARA and back, and what became of slashes.
 
-#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
-
-mod common;
-
-use common::{Chain, DOMAIN, index_of, sign, start, transaction, validate};
+use crate::common::{Chain, DOMAIN, index_of, sign, start, transaction, validate};
 use gear_exe_primitives::{
     H160, H256,
     facts::{Burn, Fact, RewardsFate, SlashFate},

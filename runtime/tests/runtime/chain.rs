@@ -1,10 +1,6 @@
 //! The runtime as the node drives it: genesis from a preset and a patch, blocks with authorised votes, sessions.
 
-#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
-
-mod common;
-
-use common::{
+use crate::common::{
     Chain, DOMAIN, first_anchor, index_of, sign, start, start_with, transaction, validate,
 };
 use gear_exe_primitives::{

@@ -1,10 +1,6 @@
 //! Governance on the runtime as it is: referenda change parameters, which take effect when an era begins.
 
-#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
-
-mod common;
-
-use common::{Chain, start_with};
+use crate::common::{Chain, start_with};
 use gear_exe_primitives::{U256, hashing::keccak256, outbox::OutboxItem};
 use gear_exe_runtime::{
     Balances, ConvictionVoting, OriginCaller, Parameters, Preimage, Referenda, Runtime,

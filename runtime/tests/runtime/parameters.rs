@@ -5,11 +5,7 @@
 //! * `parameters/governance.rs`: days, tracks, windows, spenders.
 //! * `parameters/chain.rs`: fees, staking, inflation.
 
-#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
-
-mod common;
-
-use common::{Chain, start_with};
+use crate::common::{Chain, start_with};
 use gear_exe_runtime::{
     Parameters, Runtime, RuntimeEvent, RuntimeOrigin, System,
     governance::origins::Origin,
@@ -98,11 +94,8 @@ macro_rules! both {
     };
 }
 
-#[path = "parameters/chain.rs"]
 mod chain;
-#[path = "parameters/deposits.rs"]
 mod deposits;
-#[path = "parameters/governance.rs"]
 mod governance;
 
 fn on_a_new_chain(test: impl FnOnce(&mut Chain)) {

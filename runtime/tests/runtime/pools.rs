@@ -1,11 +1,7 @@
 //! What a nomination pool earns in wVARA reaches its members, on the runtime as it is: by points, whatever members do in between,
 //! and in every call of pools that changes points.
 
-#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
-
-mod common;
-
-use common::{Chain, start_with};
+use crate::common::{Chain, start_with};
 use gear_exe_primitives::H160;
 use gear_exe_runtime::{
     AccountId, NominationPools, Rewards, Runtime, RuntimeCall, RuntimeEvent, RuntimeOrigin,

@@ -1,11 +1,7 @@
 //! Rewards on the runtime as it is: what programs paid reaches validators, nominators, pools and vaults, and is claimed on
 //! Ethereum by a proof.
 
-#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
-
-mod common;
-
-use common::{Chain, DOMAIN, index_of, sign, start_with};
+use crate::common::{Chain, DOMAIN, index_of, sign, start_with};
 use gear_exe_primitives::{
     H160, H256, U256,
     outbox::{OutboxItem, VaultReward},

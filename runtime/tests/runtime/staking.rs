@@ -1,11 +1,7 @@
 //! Staking on the runtime as it is: what polkadot.js' Staking pages do, over era changes, and how stakes become the
 //! validators that Ethereum knows.
 
-#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
-
-mod common;
-
-use common::{Chain, start_with};
+use crate::common::{Chain, start_with};
 use gear_exe_primitives::{host, outbox::OutboxItem};
 use gear_exe_runtime::{
     Balances, NominationPools, Runtime, RuntimeOrigin, Session, SessionKeys, Settlement, Staking,

@@ -1,10 +1,6 @@
 //! Versions of storage: what the genesis says is what the code expects, and an upgrade without a migration changes nothing.
 
-#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
-
-mod common;
-
-use common::{Chain, start, start_with};
+use crate::common::{Chain, start, start_with};
 use gear_exe_runtime::{
     AllPalletsWithSystem, Balances, DelegatedStaking, Execution, Executive, Grandpa, Historical,
     ImOnline, NominationPools, Offences, Pace, ParametersInForce, Preimage, Referenda, Restaking,

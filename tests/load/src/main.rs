@@ -121,7 +121,7 @@ impl Options {
         let plan = self.plan()?;
         eprintln!("the network is started, or found");
         let target = self.target(&plan).await?;
-        let report = run(&plan, &target, |now| eprintln!("{now}")).await?;
+        let report = run(&plan, &target, &|now| eprintln!("{now}")).await?;
         println!("{report}");
         if let Some(file) = &self.plot {
             std::fs::write(file, plot::svg(&report))?;

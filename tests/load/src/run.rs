@@ -12,7 +12,7 @@ use crate::{
     usage::{Snapshot, Usage},
 };
 use anyhow::{Context, Result, bail};
-use futures::future::try_join_all;
+use futures::future::{LocalBoxFuture, try_join_all};
 use gear_exe_client::{Client, Error, Level, Signer};
 use gear_exe_primitives::{
     H160, H256, MessageId,
@@ -224,7 +224,17 @@ async fn catch_up(plan: &Plan, nodes: &[Client]) -> Result<()> {
 /// # Errors
 ///
 /// If the preparation fails, or nodes or Ethereum do not answer.
-pub async fn run(plan: &Plan, target: &Target, tell: impl Fn(&str)) -> Result<Report> {
+///
+/// Boxed, so that all of it is compiled here, once, and not again in each binary that waits for it.
+pub fn run<'a>(
+    plan: &'a Plan,
+    target: &'a Target,
+    tell: &'a dyn Fn(&str),
+) -> LocalBoxFuture<'a, Result<Report>> {
+    Box::pin(carry_out(plan, target, tell))
+}
+
+async fn carry_out(plan: &Plan, target: &Target, tell: &dyn Fn(&str)) -> Result<Report> {
     let first = target.nodes.first().context("no nodes")?;
     tell("programs are made and paid for");
     let programs = Programs::deploy(&target.owner, plan).await?;

@@ -3,6 +3,7 @@
 use crate::plan::Plan;
 use alloy::{primitives::Address, providers::Provider, signers::local::PrivateKeySigner};
 use anyhow::{Context, Result, ensure};
+use futures::future::LocalBoxFuture;
 use gear_exe_client::{Client, Options};
 use gear_exe_primitives::{H160, batch::RouterDomain};
 use gear_exe_tests::{
@@ -78,7 +79,11 @@ impl Target {
     /// # Errors
     ///
     /// If something does not start.
-    pub async fn own(plan: &Plan, delay: Duration) -> Result<Self> {
+    pub fn own(plan: &Plan, delay: Duration) -> LocalBoxFuture<'_, Result<Self>> {
+        Box::pin(Self::start(plan, delay))
+    }
+
+    async fn start(plan: &Plan, delay: Duration) -> Result<Self> {
         let network = Validators::start(Settings {
             delay,
             metrics: true,
@@ -116,7 +121,11 @@ impl Target {
     /// # Errors
     ///
     /// If one of them does not answer, or they settle at different Routers.
-    pub async fn running(plan: &Plan, running: &Running) -> Result<Self> {
+    pub fn running<'a>(plan: &'a Plan, running: &'a Running) -> LocalBoxFuture<'a, Result<Self>> {
+        Box::pin(Self::find(plan, running))
+    }
+
+    async fn find(plan: &Plan, running: &Running) -> Result<Self> {
         let nodes = connect_all(&running.nodes, plan).await?;
         let mut router: Option<H160> = None;
         for node in &nodes {

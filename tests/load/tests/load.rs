@@ -27,7 +27,7 @@ async fn under_a_small_load_every_message_is_executed_once_on_all_nodes() -> Res
         ..Plan::default()
     };
     let target = Target::own(&plan, DELAY).await?;
-    let report = run(&plan, &target, |_| {}).await?;
+    let report = run(&plan, &target, &|_| {}).await?;
     println!("{report}");
 
     let fate = report.fate();

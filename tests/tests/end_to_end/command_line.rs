@@ -66,7 +66,7 @@ async fn it_does_all_a_developer_needs() -> Result<()> {
     let abi = folder.path().join("CounterAbi.json");
     std::fs::write(
         &abi,
-        include_str!("../../contracts/artifacts/CounterAbi.json"),
+        include_str!("../../../contracts/artifacts/CounterAbi.json"),
     )?;
     let abi = abi.display().to_string();
     let program = &user.program(folder.path(), COUNTER, &["--abi", &abi])?;

@@ -2,7 +2,7 @@
 //! vaults are slashed. It does what the contracts do as far as the chain can see it, and looks at each batch as the Router
 //! does: parent, nonce, set, quorum, expiry, and that the anchor is its ancestor.
 
-use crate::common::{DOMAIN, first_anchor};
+use super::common::{DOMAIN, first_anchor};
 use gear_exe_primitives::{
     H160, H256, U256,
     batch::{AppliedBatch, Batch},

@@ -1,6 +1,6 @@
 //! Evidence of faults, made with the validators' keys, and what only looks like evidence.
 
-use crate::{
+use super::{
     common::DOMAIN,
     validators::{Batches, batch_call, empty_call, index_in, keys},
 };

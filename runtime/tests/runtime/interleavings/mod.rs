@@ -4,10 +4,8 @@
 //! The histories are the same in each run. `PROPTEST_CASES` says how many; `PROPTEST_RNG_SEED` gives others. A history that
 //! fails is made shorter by itself and printed: keep it among those at the end of this file.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // a failed unwrap is a failed test
+#![allow(clippy::panic)] // a failed test
 
-#[path = "../common/mod.rs"]
-mod common;
 mod ethereum;
 mod faults;
 mod pools;
@@ -16,6 +14,7 @@ mod validators;
 mod watch;
 mod world;
 
+use crate::common;
 use faults::Way;
 use gear_exe_runtime::{Runtime, UNITS};
 use polkadot_sdk::pallet_staking::UnappliedSlashes;

@@ -1,6 +1,6 @@
 //! What ordinary users call, with signed origins: staking, pools, operators, the bridge, rewards, transfers.
 
-use crate::common::DOMAIN;
+use super::common::DOMAIN;
 use gear_exe_primitives::{
     H160, H256,
     restaking::OperatorBinding,

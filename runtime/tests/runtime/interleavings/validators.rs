@@ -1,6 +1,6 @@
 //! What validators' nodes vote, each by what it sees of Ethereum so far; and what one says that lies.
 
-use crate::{
+use super::{
     common::{DOMAIN, transaction},
     ethereum::{Block, Ethereum},
 };

@@ -1,7 +1,7 @@
 //! What must hold after every block, whatever has happened: each with the reason why. Where a pallet keeps a sum itself,
 //! the same is counted here from what it said (events, outbox) or from Ethereum.
 
-use crate::{ethereum::Ethereum, pools::Shares};
+use super::{ethereum::Ethereum, pools::Shares};
 use gear_exe_primitives::{H160, H256, outbox::OutboxItem, quorum::Member};
 use gear_exe_runtime::{
     AccountId, Balances, Bridge, Restaking, Runtime, RuntimeEvent, Session, Settlement, System,

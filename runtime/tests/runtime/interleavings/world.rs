@@ -1,6 +1,6 @@
 //! The chain with its users and validators, beside Ethereum: what happens in a step.
 
-use crate::{
+use super::{
     common::{Chain, start_with},
     ethereum::{Carried, Ethereum, State, WINDOW},
     faults::{self, Way},

@@ -2,7 +2,7 @@
 //! deposit is by then.
 
 use super::*;
-use common::{DOMAIN, address, sign};
+use crate::common::{DOMAIN, address, sign};
 use gear_exe_primitives::restaking::OperatorBinding;
 use gear_exe_runtime::{
     AccountId, Balances, EXISTENTIAL_DEPOSIT, OriginCaller, Preimage, Referenda, Restaking,
