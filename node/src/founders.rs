@@ -157,7 +157,12 @@ mod tests {
     impl Founders {
         /// A network of one.
         pub(crate) fn example() -> Self {
-            founders(&account(1), &keys(1), UNIT)
+            let account = account(1);
+            serde_json::from_value(json!({
+                "validators": [{ "account": account, "keys": format!("0x{}", hex::encode(keys(1))), "stake": "1000000000000000000" }],
+                "balances": [[account, "2000000000000000000"]],
+            }))
+            .unwrap()
         }
     }
 

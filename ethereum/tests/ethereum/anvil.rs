@@ -19,7 +19,7 @@ const STATE: &str = "GEAR_EXE_TEST_ANVIL_STATE";
 fn owner(how: &str, state: Option<&Path>) -> (Child, u16) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", "owner_process", "--nocapture"])
+        .args(["--exact", "anvil::owner_process", "--nocapture"])
         .env(OWNER, how)
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
