@@ -141,6 +141,8 @@ fn wasm_executor(config: &Configuration, cache: Option<&Path>) -> WasmExecutor<H
             }
         });
     let cache = cache.map_or_else(|| config.base_path.path().join(RUNTIMES), Path::to_path_buf);
+    // A relative one would not be used, with a warning.
+    let cache = std::path::absolute(&cache).unwrap_or(cache);
     WasmExecutor::builder()
         .with_execution_method(executor.wasm_method)
         .with_onchain_heap_alloc_strategy(strategy)
