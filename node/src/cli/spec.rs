@@ -71,8 +71,13 @@ pub async fn run(args: SpecArgs) -> Result<(), CliError> {
         )?,
         None => new(&args).await?,
     };
-    let genesis =
-        chain_spec::genesis_hash(&spec).next("the genesis cannot be made", "report this")?;
+    let unmade = "the genesis cannot be made";
+    // Before it is written, and before it is asked: each would make it again.
+    let spec = match args.raw {
+        true => chain_spec::raw(&spec).next(unmade, "report this")?,
+        false => spec,
+    };
+    let genesis = chain_spec::genesis_hash(&spec).next(unmade, "report this")?;
     let set = chain_spec::first_set(&spec).next(
         "the genesis has no validators",
         "put some into its session.keys and staking.stakers",
